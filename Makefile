@@ -1,0 +1,42 @@
+# Every target is complete on a fresh clone: it makes .venv and installs what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: demo test lint bench golden clean
+
+# The user's install: run dependencies only.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# The developer's: tools for lint, types, contracts and tests on top.
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/zonas-edge run --profile x86-64 --dataset digits --seed 0 \
+	  --epochs 3 --retrain-epochs 12 --name demo-$$(date +%Y%m%d-%H%M%S)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --isolated --target-version py37 --select E,F,W,B,S --ignore S101 zonas_edge/device/runner.py
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS)
+
+golden: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS) tests --update-golden
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/evidence.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
