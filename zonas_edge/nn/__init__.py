@@ -1,0 +1,1 @@
+"""Networks: the blocks, the supernet, and the network derived from it."""

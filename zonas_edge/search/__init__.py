@@ -1,0 +1,1 @@
+"""The search: sparsemax mixtures, zeroth-order hypergradients, budget, selection."""

@@ -1,0 +1,203 @@
+"""This machine as a target: a process of its own, and its failures by name."""
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.device.tiny import (
+    TINY,
+    build_tiny,
+    tiny_images,
+    tiny_probabilities,
+    write_golden,
+)
+from zonas_edge.device import local
+from zonas_edge.device.local import Repeats, measure_locally
+from zonas_edge.errors import (
+    AcceptanceError,
+    IncompatibleError,
+    TargetError,
+    UsageError,
+)
+
+QUICK = Repeats(runs=20, warmup=2)
+
+
+def test_a_measurement_holds_the_probabilities_and_the_answer(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    taken = measure_locally(
+        TINY,
+        tiny_images(6),
+        write_golden(tmp_path / "golden.npz", tiny_images(3)),
+        repeats=QUICK,
+        progress=lines.append,
+    )
+
+    np.testing.assert_allclose(
+        taken.probabilities, tiny_probabilities(tiny_images(6)), atol=1e-6
+    )
+    assert taken.probabilities.dtype == np.float32
+    assert taken.answer.latency_ms.runs == 20
+    assert taken.answer.parity is not None
+    assert taken.answer.parity.passed
+    assert [line.split(":")[0] for line in lines] == [
+        "load",
+        "latency",
+        "accuracy",
+        "accuracy",
+    ]
+
+
+def test_peak_memory_is_the_device_process_s_and_not_this_one_s() -> None:
+    """ru_maxrss would be this process's: Linux hands it on through exec."""
+    ballast = np.ones(50_000_000)  # 400 MB, touched
+
+    taken = measure_locally(TINY, tiny_images(2), None, repeats=QUICK)
+
+    assert taken.answer.memory.peak_bytes is not None
+    assert taken.answer.memory.peak_bytes < ballast.nbytes
+
+
+def test_an_interrupt_passes_through_and_the_child_ends(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(TINY.read_bytes())
+
+    def interrupt(line: str) -> None:
+        if line.startswith("latency"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_locally(
+            model,
+            tiny_images(2),
+            None,
+            repeats=Repeats(runs=10**9, seconds=600),
+            progress=interrupt,
+        )
+
+    left = [
+        file
+        for file in Path("/proc").glob("[0-9]*/cmdline")
+        if str(model).encode() in _content(file)
+    ]
+    assert left == []
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # the process ended meanwhile
+        return b""
+
+
+def test_a_model_that_does_not_load_is_incompatible(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(build_tiny()[:-40])
+
+    with pytest.raises(IncompatibleError) as caught:
+        measure_locally(model, tiny_images(2), None, repeats=QUICK)
+
+    assert str(caught.value).startswith(f"{model}: onnxruntime doesn't load it, ")
+    assert caught.value.hint == "zonas-edge export"
+
+
+def test_a_model_of_not_finite_probabilities_is_not_accepted(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(build_tiny(scale=float("nan")))
+
+    with pytest.raises(AcceptanceError) as caught:
+        measure_locally(model, tiny_images(2), None, repeats=QUICK)
+
+    assert str(caught.value) == f"{model}: image 0: a probability is not finite"
+
+
+def test_a_provider_that_is_not_here_is_the_target_s_fault() -> None:
+    with pytest.raises(TargetError) as caught:
+        measure_locally(TINY, tiny_images(2), None, provider="TpuExecutionProvider")
+
+    assert str(caught.value).startswith(
+        "this machine: TpuExecutionProvider is not one of "
+    )
+    assert caught.value.hint == "set runtime.provider in the profile"
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        measure_locally(tmp_path / "model.onnx", tiny_images(2), None)
+
+    assert str(caught.value) == f"{tmp_path / 'model.onnx'}: no such file"
+
+
+def test_damaged_golden_vectors_are_named(tmp_path: Path) -> None:
+    golden = tmp_path / "golden.npz"
+    golden.write_bytes(b"PK\x03\x04")
+
+    with pytest.raises(UsageError) as caught:
+        measure_locally(TINY, tiny_images(2), golden, repeats=QUICK)
+
+    assert str(caught.value) == f"{golden}: not golden vectors, File is not a zip file"
+
+
+def test_no_room_for_the_images_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    monkeypatch.setattr("tempfile.tempdir", str(gone))
+
+    with pytest.raises(UsageError) as caught:
+        measure_locally(TINY, tiny_images(2), None)
+
+    assert str(caught.value).startswith(f"{gone}/zonas-edge-")
+    assert str(caught.value).endswith(": No such file or directory")
+    assert caught.value.hint == "free space, or set TMPDIR to a folder that has some"
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGILL)",
+            IncompatibleError,
+            f"{TINY}: onnxruntime died of an illegal instruction",
+        ),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+            TargetError,
+            f"this machine: runner.py was ended by signal {int(signal.SIGKILL)}",
+        ),
+        (
+            "import nothing_of_that_name",
+            TargetError,
+            (
+                "this machine: runner.py ended with exit 1, ModuleNotFoundError:"
+                " No module named 'nothing_of_that_name'"
+            ),
+        ),
+        (
+            (
+                "import sys; import numpy as np; print('{}');"
+                "np.save(sys.argv[sys.argv.index('--probabilities') + 1], 0)"
+            ),
+            TargetError,
+            "this machine: runner.py answered something else than a measurement",
+        ),
+    ],
+)
+def test_a_runner_that_dies_is_told_by_how_it_died(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    source: str,
+    error: type[Exception],
+    message: str,
+) -> None:
+    script = tmp_path / "runner.py"
+    script.write_text(source, encoding="utf-8")
+    monkeypatch.setattr(local, "RUNNER", script)
+
+    with pytest.raises(error) as caught:
+        measure_locally(TINY, tiny_images(2), None)
+
+    assert str(caught.value) == message

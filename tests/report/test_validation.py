@@ -1,0 +1,72 @@
+"""The report for a reader: golden text, honest words, the same object as JSON."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.reports import A_SUBJECT, PARITY, XEON, a_measurement, a_profile, a_report
+from zonas_edge.profile import Acceptance
+from zonas_edge.report import report_json, report_text
+
+Golden = Callable[[str, str], None]
+
+
+def test_the_text_of_a_pass_is_golden(golden: Golden) -> None:
+    golden("report-pass.txt", report_text(a_report()))
+
+
+def test_the_text_of_an_unverified_report_is_golden(golden: Golden) -> None:
+    report = a_report(a_measurement(XEON))
+
+    golden("report-unverified.txt", report_text(report))
+
+
+def test_the_text_of_a_failure_is_golden(golden: Golden) -> None:
+    failed = replace(PARITY, max_abs_dp=0.02, decisions_changed=3, passed=False)
+    report = a_report(
+        a_measurement(parity=failed, p95=5.5),
+        profile=a_profile(min_parameters=200_000, latency_p95_ms=5, model_kb=100),
+        acceptance=Acceptance(min_auc=0.9, min_sensitivity={"malignant": 0.9}),
+    )
+
+    golden("report-fail.txt", report_text(report))
+
+
+def test_an_unverified_limit_is_told_in_words() -> None:
+    text = report_text(a_report(a_measurement(XEON)), width=200)
+
+    assert (
+        "Still to measure on the device: latency_p95_ms."
+        f" {XEON} (x86_64) is not the profile's device; run the validation there.\n"
+    ) in text
+
+
+def test_a_report_without_a_terminal_is_ascii_when_asked_for() -> None:
+    text = report_text(a_report(), encoding="ascii")
+
+    assert text.isascii()
+    assert "latency_p95_ms" in text
+
+
+def test_class_names_are_shown_as_they_are_and_never_as_markup() -> None:
+    subject = replace(A_SUBJECT, class_names=("[red]nævus[/]", "esc\x1b[31m\nline"))
+
+    text = report_text(a_report(subject=subject))
+
+    assert "[red]nævus[/]" in text
+    assert "esc?[31m?line" in text
+
+
+def test_every_report_says_that_it_is_not_for_clinical_use() -> None:
+    assert report_text(a_report()).endswith(
+        "Not for clinical use without validation.\n"
+    )
+
+
+def test_the_json_is_the_report_and_nothing_else() -> None:
+    report = a_report()
+
+    text = report_json(report)
+
+    assert json.loads(text) == json.loads(json.dumps(report.to_dict()))
+    assert text.endswith("}\n")

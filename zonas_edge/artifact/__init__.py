@@ -1,0 +1,37 @@
+"""What a run leaves on the disk: a directory that no interruption can corrupt."""
+
+from zonas_edge.artifact.files import (
+    SCHEMA,
+    append_line,
+    cut_lines,
+    read_json,
+    read_lines,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from zonas_edge.artifact.run import (
+    Run,
+    State,
+    create_run,
+    find_run,
+    list_runs,
+    open_run,
+)
+
+__all__ = [
+    "SCHEMA",
+    "Run",
+    "State",
+    "append_line",
+    "create_run",
+    "cut_lines",
+    "find_run",
+    "list_runs",
+    "open_run",
+    "read_json",
+    "read_lines",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]

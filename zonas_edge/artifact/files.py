@@ -1,0 +1,209 @@
+"""Files that are whole or not there: atomic writes, JSON, lines, one line of error.
+
+A process may die at any byte. A file is therefore written beside its place and moved
+over the old one when it is complete and on the disk; a log grows by lines, and a line
+without its end is one that was never written.
+
+Source: rename(2) replaces atomically on one file system; fsync(2) on what is durable.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from zonas_edge.errors import UsageError
+
+SCHEMA = 1
+"""Version of every JSON file of a run."""
+
+REPAIR = "restore the file, or delete the folder it is in"
+_ELSEWHERE = "choose another folder with --out"
+_HINTS = {
+    errno.ENOSPC: f"free some space, or {_ELSEWHERE}",
+    errno.EDQUOT: f"free some space, or {_ELSEWHERE}",
+    errno.EACCES: _ELSEWHERE,
+    errno.EPERM: _ELSEWHERE,
+    errno.EROFS: _ELSEWHERE,
+    errno.ENOTDIR: _ELSEWHERE,
+    errno.EEXIST: _ELSEWHERE,
+}
+
+
+@contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Tell what the system refuses in one line that names ``path``.
+
+    Raises:
+        UsageError: in place of any OSError inside the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        hint = _HINTS.get(error.errno or 0)
+        raise UsageError(f"{path}: {reason}", hint) from None
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole: at any moment the old or the new one is there.
+
+    Args:
+        path: its folder must exist.
+        data: everything the file shall hold.
+
+    Raises:
+        UsageError: the system refuses; the old file is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    with plain_errors(path):
+        try:
+            with temporary.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:  # also an interrupt: no litter
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, whole as :func:`write_bytes` does."""
+    # File names that are no UTF-8 reach us as lone surrogates; a backslash escape is
+    # what JSON reads back as the same character.
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write an object with its schema, keys sorted, the same bytes for the same data.
+
+    Raises:
+        ValueError: a number in it is NaN or infinite, which JSON can't say.
+        UsageError: the system refuses.
+    """
+    text = json.dumps(
+        {"schema": SCHEMA, **data},
+        indent=2,
+        sort_keys=True,
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object that :func:`write_json` wrote.
+
+    Raises:
+        UsageError: the file can't be read, is no JSON object, or has another schema.
+    """
+    with plain_errors(path):
+        content = path.read_bytes()
+    data = _parsed(content)
+    if data is None:
+        raise UsageError(f"{path}: not a JSON object", REPAIR)
+    if (schema := data.get("schema")) != SCHEMA:
+        raise UsageError(f"{path}: schema is {schema!r:.20}, not {SCHEMA}")
+    return data
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Add one JSON object to a log, in place of a line that was torn.
+
+    Raises:
+        ValueError: a number in it is NaN or infinite.
+        UsageError: the system refuses.
+    """
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    line = (text + "\n").encode("utf-8", errors="backslashreplace")
+    with plain_errors(path), path.open("a+b") as stream:
+        stream.seek(0)
+        stream.truncate(_whole(stream.read()))
+        stream.write(line)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a log, without a last line that was torn; [] if there is no log.
+
+    Raises:
+        UsageError: the file can't be read, or another line than the last is damaged.
+    """
+    with plain_errors(path):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return []
+    lines = content[: _whole(content)].splitlines()
+    rows = [_parsed(line) for line in lines]
+    if rows and rows[-1] is None:  # a disk that lost power may keep length, not bytes
+        rows.pop()
+    whole = [row for row in rows if row is not None]
+    if len(whole) < len(rows):
+        number = rows.index(None) + 1
+        raise UsageError(f"{path}: line {number} is not a JSON object")
+    return whole
+
+
+def cut_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Cut a log back to the objects that ``keep`` is true of, such as to a checkpoint.
+
+    Raises:
+        UsageError: the log can't be read or written.
+    """
+    if not path.exists():
+        return
+    kept = [row for row in read_lines(path) if keep(row)]
+    write_text(
+        path,
+        "".join(
+            json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in kept
+        ),
+    )
+
+
+def sweep(folder: Path) -> None:
+    """Delete what writers left that were killed while they wrote.
+
+    Raises:
+        UsageError: the system refuses.
+    """
+    with plain_errors(folder):
+        for litter in folder.glob(".*.tmp-*"):
+            litter.unlink()
+
+
+def _whole(content: bytes) -> int:
+    """Length of a log's complete lines."""
+    return content.rfind(b"\n") + 1
+
+
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    """The JSON object in some bytes, or None if they hold no such thing."""
+    try:
+        data = json.loads(content, parse_constant=_refuse)
+    except (ValueError, RecursionError):  # ValueError is also bytes that are no UTF-8
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _refuse(constant: str) -> None:
+    """Take NaN and Infinity for what they are in JSON: mistakes."""
+    raise ValueError(constant)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, on file systems that can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,254 @@
+"""A run: one directory that every command reads and adds to.
+
+What happened is in ``run.json``, everything else stands beside it, so that a run can
+be repeated, resumed, or copied to another machine as one folder. Its state is read
+from the disk each time and never kept in memory, where it could differ.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from zonas_edge.artifact.files import REPAIR, plain_errors, read_json, sweep, write_json
+from zonas_edge.errors import UsageError, did_you_mean
+
+State = Literal["started", "finished"]
+
+LONGEST_NAME = 100
+
+_FIRST = "zonas-edge search --profile NAME --dataset NAME"
+_LOCK = ".lock"
+
+
+class _File:
+    """A file of a run, as a path."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: "Run", owner: type["Run"]) -> Path:
+        """Its place in the run's folder, whether it is there or not."""
+        return run.path / self.name
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, its files, and its record ``run.json``.
+
+    Args:
+        path: the folder, ``<out>/<name>``.
+    """
+
+    path: Path
+
+    record = _File("run.json")
+    history = _File("history.jsonl")
+    search_checkpoint = _File("search.ckpt")
+    architecture = _File("architecture.json")
+    retrain_log = _File("retrain.jsonl")
+    retrain_checkpoint = _File("retrain.ckpt")
+    weights = _File("weights.pt")
+    model = _File("model.onnx")
+    golden = _File("golden.npz")
+    report = _File("report.json")
+    example = _File("infer.py")
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        return self.path.name
+
+    def read(self) -> dict[str, Any]:
+        """The record as it is on the disk now.
+
+        Raises:
+            UsageError: it can't be read, or is no record.
+        """
+        data = read_json(self.record)
+        for key, kind in (("created", str), ("stages", dict)):
+            if not isinstance(data.get(key), kind):
+                raise UsageError(f"{self.record}: no {key} in it", REPAIR)
+        return data
+
+    def update(self, **changes: Any) -> None:
+        """Replace top-level keys of the record, atomically.
+
+        Raises:
+            ValueError: a number is NaN or infinite.
+            UsageError: the record can't be read or written.
+        """
+        write_json(self.record, {**self.read(), **changes})
+
+    def stages(self) -> dict[str, State]:
+        """What each command that was begun here has come to."""
+        stages: dict[str, State] = self.read()["stages"]
+        return stages
+
+    def mark(self, stage: str, state: State) -> None:
+        """Record what a command has come to.
+
+        Raises:
+            UsageError: the record can't be read or written.
+        """
+        self.update(stages={**self.stages(), stage: state})
+
+    def finished(self, stage: str) -> bool:
+        """Whether a command has done its work here."""
+        return self.stages().get(stage) == "finished"
+
+    def start_over(self) -> None:
+        """Delete every file of the run and begin a new record.
+
+        Files that the user put there stay.
+
+        Raises:
+            UsageError: the system refuses.
+        """
+        # Killed in between, the run has old settings and no stage done, which both a
+        # resumption and another start can take.
+        self.update(stages={})
+        with plain_errors(self.path):
+            for file in vars(Run).values():
+                if isinstance(file, _File) and file.name != self.record.name:
+                    (self.path / file.name).unlink(missing_ok=True)
+        self._begin()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other commands from writing here; they are told so, and don't wait.
+
+        It is held by whoever opened it: a second lock in the same process is refused
+        as well. The system gives it back when the process ends, however it ends.
+
+        Raises:
+            UsageError: another command holds it, or the system refuses.
+        """
+        with plain_errors(self.path):
+            descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            with plain_errors(self.path):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise UsageError(
+                        f"{self.path}: in use by another zonas-edge",
+                        "wait for it, or choose another --name",
+                    ) from None
+            sweep(self.path)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _begin(self) -> None:
+        created = datetime.now(UTC).isoformat(timespec="microseconds")
+        write_json(self.record, {"name": self.name, "created": created, "stages": {}})
+
+
+def create_run(out: Path, name: str) -> Run:
+    """Make a run's folder and begin its record.
+
+    Args:
+        out: the folder of runs; made if absent.
+        name: of the run; not used yet.
+
+    Raises:
+        UsageError: the name can't be used or is taken, or the system refuses.
+    """
+    _check_name(name)
+    run = Run(out / name)
+    with plain_errors(run.path):
+        run.path.mkdir(parents=True, exist_ok=True)
+        _check_free(run)
+    with run.lock(), plain_errors(run.path):
+        _check_free(run)  # again: another command may have been faster
+        run._begin()  # noqa: SLF001 - the one other place where a record begins
+    return run
+
+
+def list_runs(out: Path) -> tuple[Run, ...]:
+    """Every run in a folder, newest first; folders without a record are none.
+
+    Raises:
+        UsageError: the folder or a record can't be read.
+    """
+    with plain_errors(out):
+        try:
+            folders = sorted(out.iterdir())
+        except FileNotFoundError:
+            return ()
+        runs = [Run(folder) for folder in folders if Run(folder).record.is_file()]
+    return tuple(sorted(runs, key=lambda run: str(run.read()["created"]), reverse=True))
+
+
+def find_run(out: Path, name: str) -> Run | None:
+    """The run of that name, or None if there is none yet.
+
+    Raises:
+        UsageError: the name can't be used, or its record can't be read.
+    """
+    _check_name(name)
+    run = Run(out / name)
+    with plain_errors(run.path):
+        there = run.record.is_file()
+    if not there:
+        return None
+    run.read()
+    return run
+
+
+def open_run(out: Path, name: str | None = None) -> Run:
+    """The run of that name, or without a name the newest.
+
+    Raises:
+        UsageError: there is no such run, or a record can't be read.
+    """
+    if name is not None and _refusal(name) is None and (run := find_run(out, name)):
+        return run
+    runs = list_runs(out)
+    if not runs:
+        raise UsageError(f"{out}: no run yet", _FIRST)
+    if name is None:
+        return runs[0]
+    near = did_you_mean(Path(name).name, [run.name for run in runs])
+    raise UsageError(f"{out}: no run named {name}", near or "zonas-edge runs list")
+
+
+def _check_free(run: Run) -> None:
+    """Refuse a folder that is a run already, or holds somebody's files."""
+    content = {file.name for file in run.path.iterdir()}
+    if run.record.name in content:
+        raise UsageError(
+            f"{run.path}: this run exists already",
+            "add --resume to go on with it, or choose another --name",
+        )
+    # A command that was killed before it wrote a record may have left its litter.
+    if any(name != _LOCK and ".tmp-" not in name for name in content):
+        raise UsageError(
+            f"{run.path}: a folder with files in it that is no run",
+            "choose another --name",
+        )
+
+
+def _check_name(name: str) -> None:
+    if reason := _refusal(name):
+        shown = repr(name) if len(name) <= LONGEST_NAME else f"{name[:20]}..."
+        raise UsageError(
+            f"--name {shown}: {reason}", "choose a --name such as pi4-seed0"
+        )
+
+
+def _refusal(name: str) -> str | None:
+    """Why no run can have this name, or None."""
+    reasons = {
+        "empty": not name.strip(),
+        "holds a slash": "/" in name or "\\" in name,
+        "begins with a dot, a dash or a space": name[:1] in {".", "-", " "},
+        "holds a character that can't be printed": not name.isprintable(),
+        f"longer than {LONGEST_NAME} characters": len(name) > LONGEST_NAME,
+    }
+    return next((reason for reason, true in reasons.items() if true), None)

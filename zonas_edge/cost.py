@@ -1,0 +1,180 @@
+"""What a network costs: parameters, multiply-accumulates, bytes on disk.
+
+Every cost of this space has the same form: a fixed part, plus for each stage its depth
+times the sum over the edges of what the candidate costs there. So a cost is a table of
+numbers, and there is one formula, ``expected``: differentiable in a mixture of torch
+tensors, and exact for the one-hot mixture of an architecture.
+
+Source: section 6 of the design. ``parameters`` counts the deployed network, its
+normalisations folded into the convolutions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from zonas_edge.architecture import CONV, Architecture, Mixture, one_hot
+from zonas_edge.space import KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
+
+REDUCTIONS = STAGES - 1
+BYTES_PER_WEIGHT = 4
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """A cost that is additive over the edges of a network.
+
+    Args:
+        fixed: cost of stem, reductions and head.
+        operation: ``[stage][op]``, cost of a candidate on one edge of one cell; for
+            the kernel-variable convolution, the part that every kernel shares.
+        kernel: ``[stage][kernel]``, further cost of a convolution by its kernel.
+    """
+
+    fixed: float
+    operation: tuple[tuple[float, ...], ...]
+    kernel: tuple[tuple[float, ...], ...]
+
+
+def expected(table: CostTable, mixture: Mixture[Any]) -> Any:
+    """Expected cost when every decision is drawn independently from the mixture.
+
+    Args:
+        table: the cost's numbers.
+        mixture: torch tensors (the result is a differentiable scalar) or numpy arrays.
+    """
+    total: Any = table.fixed
+    for s in range(STAGES):
+        op, kernel, depth = mixture.op[s], mixture.kernel[s], mixture.depth[s]
+        cell: Any = sum(op[:, o].sum() * table.operation[s][o] for o in range(len(OPS)))
+        cell = cell + sum(
+            (op[:, CONV] * kernel[:, k]).sum() * table.kernel[s][k]
+            for k in range(len(KERNELS))
+        )
+        cells = sum(depth[d] * (d + 1) for d in range(len(depth)))
+        total = total + cells * cell
+    return total
+
+
+def exact(table: CostTable, architecture: Architecture) -> float:
+    """Cost of one network: the expectation at its one-hot mixture."""
+    depth = max(stage.depth for stage in architecture.stages)
+    cost: float = expected(table, one_hot(architecture, depth)).item()
+    return cost
+
+
+def _table(
+    fixed: float,
+    convolution: Callable[[int, int], float],
+    candidate: Callable[[int, Op], float] = lambda _stage, _op: 0,
+) -> CostTable:
+    """A table from the cost of a convolution by stage and kernel, and the rest."""
+
+    def operation(stage: int, op: Op) -> float:
+        if op is Op.CONV_1X1:
+            return convolution(stage, 1) + candidate(stage, op)
+        return candidate(stage, op)
+
+    return CostTable(
+        fixed=fixed,
+        operation=tuple(tuple(operation(s, op) for op in OPS) for s in range(STAGES)),
+        kernel=tuple(tuple(convolution(s, k) for k in KERNELS) for s in range(STAGES)),
+    )
+
+
+def parameter_table(space: SearchSpace, task: TaskSpec) -> CostTable:
+    """Weights of the deployed network [count].
+
+    A cell's convolution has ``k^2 C^2`` weights and the ``C`` biases that its folded
+    normalisation leaves. The head's normalisation can't be folded (its input is a sum
+    of nodes), so it counts as scale and shift.
+    """
+
+    def convolution(stage: int, kernel: int) -> int:
+        channels = space.stage_channels(stage)
+        return kernel**2 * channels**2 + channels
+
+    first, last = space.stage_channels(0), space.stage_channels(STAGES - 1)
+    fixed = 9 * task.channels * first + first
+    for s in range(REDUCTIONS):
+        a, b = space.stage_channels(s), space.stage_channels(s + 1)
+        fixed += 9 * b * (a + b) + a * b + 2 * b
+    fixed += 2 * last + last * task.classes + task.classes
+    return _table(fixed, convolution)
+
+
+def mac_table(space: SearchSpace, task: TaskSpec) -> CostTable:
+    """Multiply-accumulates of convolutions and classifier, for one image [count]."""
+
+    def pixels(stage: int) -> int:
+        height, width = task.resolution(stage)
+        return height * width
+
+    def convolution(stage: int, kernel: int) -> int:
+        return kernel**2 * space.stage_channels(stage) ** 2 * pixels(stage)
+
+    fixed = 9 * task.channels * space.stage_channels(0) * pixels(0)
+    for s in range(REDUCTIONS):
+        a, b = space.stage_channels(s), space.stage_channels(s + 1)
+        fixed += (9 * b * (a + b) + a * b) * pixels(s + 1)
+    fixed += space.stage_channels(STAGES - 1) * task.classes
+    return _table(fixed, convolution)
+
+
+FIXED_BYTES = 12_000
+"""Upper bound of the ONNX graph around the cells, and of the model's metadata."""
+CANDIDATE_BYTES = {
+    Op.NONE: 0,
+    Op.SKIP: 120,
+    Op.CONV_1X1: 620,
+    Op.CONV: 620,
+    Op.AVG_POOL: 330,
+}
+"""Upper bound of what a candidate's nodes add to the ONNX graph, weights apart."""
+
+
+def byte_table(space: SearchSpace, task: TaskSpec) -> CostTable:
+    """Upper bound of the size of the float32 ONNX file [bytes].
+
+    Weights take four bytes each; the bounds of the graph's own text are those above.
+    The file that ``export`` writes is measured; this is for deciding beforehand.
+    """
+    weights = parameter_table(space, task)
+    return CostTable(
+        fixed=BYTES_PER_WEIGHT * weights.fixed + FIXED_BYTES,
+        operation=tuple(
+            tuple(
+                BYTES_PER_WEIGHT * count + CANDIDATE_BYTES[op]
+                for op, count in zip(OPS, row, strict=True)
+            )
+            for row in weights.operation
+        ),
+        kernel=tuple(
+            tuple(BYTES_PER_WEIGHT * count for count in row) for row in weights.kernel
+        ),
+    )
+
+
+def parameters(architecture: Architecture, task: TaskSpec) -> int:
+    """Weights of the deployed network [count]; simplify the architecture first."""
+    space = _space_of(architecture)
+    return int(exact(parameter_table(space, task), architecture))
+
+
+def macs(architecture: Architecture, task: TaskSpec) -> int:
+    """Multiply-accumulates for one image [count]."""
+    return int(exact(mac_table(_space_of(architecture), task), architecture))
+
+
+PAPER_EXTRA = 208
+"""Dead biases and unfolded shifts that the published count has on top of ours."""
+
+
+def paper_parameters(architecture: Architecture, task: TaskSpec) -> int:
+    """The published code's count, for its bands and test vectors only (16 channels)."""
+    return parameters(architecture, task) + PAPER_EXTRA
+
+
+def _space_of(architecture: Architecture) -> SearchSpace:
+    depth = max(stage.depth for stage in architecture.stages)
+    return SearchSpace(channels=architecture.channels, max_depth=depth)

@@ -1,0 +1,1 @@
+"""Where a model is measured: one file that travels, and the machines it runs on."""

@@ -1,0 +1,114 @@
+"""Latency of a network on a device, before anything was measured there.
+
+The analytic estimate adds, over the operators of the graph, the larger of the time for
+the arithmetic and the time for the memory traffic (the roofline), plus a fixed overhead
+an operator. Its three numbers come from the profile, where they are marked as
+judgement; so the result is an estimate, ranks candidates, and is never reported as a
+measurement.
+
+Source: roofline model (Williams, Waterman & Patterson, 2009).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from zonas_edge.architecture import Architecture, Mixture
+from zonas_edge.cost import CostTable, exact, expected
+from zonas_edge.profile import Compute
+from zonas_edge.space import KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
+
+BYTES = 4
+
+
+@dataclass(frozen=True)
+class LatencyModel:
+    """Predicts latency at batch 1 from a cost table in milliseconds.
+
+    Args:
+        table: median latency, additive over the edges [ms].
+        p95_over_p50: ratio of the 95th percentile to the median on that device.
+        source: ``estimate`` for the analytic model.
+    """
+
+    table: CostTable
+    p95_over_p50: float
+    source: str
+
+    def p50_ms(self, architecture: Architecture) -> float:
+        """Median latency of a network [ms]."""
+        return exact(self.table, architecture)
+
+    def p95_ms(self, architecture: Architecture) -> float:
+        """95th percentile of the latency of a network [ms]."""
+        return self.p50_ms(architecture) * self.p95_over_p50
+
+    def expected_p95_ms(self, mixture: Mixture[Any]) -> Any:
+        """Expected 95th percentile under a mixture [ms], differentiable."""
+        return expected(self.table, mixture) * self.p95_over_p50
+
+
+@dataclass(frozen=True)
+class _Roofline:
+    """Time of one operator from its arithmetic and its traffic."""
+
+    compute: Compute
+
+    def ms(self, macs: float, values: float) -> float:
+        """Milliseconds for so many multiply-accumulates and floats moved."""
+        arithmetic = 2 * macs / (self.compute.gflops * 1e9)
+        traffic = BYTES * values / (self.compute.gbps * 1e9)
+        return 1e3 * max(arithmetic, traffic) + self.compute.overhead_us / 1e3
+
+    def convolution(self, kernel: int, a: int, b: int, pixels: int) -> float:
+        """A ``kernel`` convolution from ``a`` to ``b`` channels, ReLU included."""
+        macs = kernel**2 * a * b * pixels
+        relu = self.ms(0, 2 * a * pixels)
+        return relu + self.ms(macs, (a + b) * pixels + kernel**2 * a * b)
+
+
+def analytic_latency(
+    compute: Compute, space: SearchSpace, task: TaskSpec
+) -> LatencyModel:
+    """The estimate for a device described by its ``[compute]`` figures."""
+    time = _Roofline(compute)
+
+    def pixels(stage: int) -> int:
+        height, width = task.resolution(stage)
+        return height * width
+
+    def candidate(stage: int, op: Op) -> float:
+        maps = space.stage_channels(stage) * pixels(stage)
+        add = time.ms(maps, 3 * maps)
+        if op is Op.NONE:
+            return 0.0
+        if op is Op.CONV_1X1:
+            return add + kernel_cost(stage, 1)
+        if op is Op.AVG_POOL:
+            return add + time.ms(9 * maps, 2 * maps)
+        return add
+
+    def kernel_cost(stage: int, kernel: int) -> float:
+        channels = space.stage_channels(stage)
+        return time.convolution(kernel, channels, channels, pixels(stage))
+
+    first, last = space.stage_channels(0), space.stage_channels(STAGES - 1)
+    fixed = time.convolution(3, task.channels, first, pixels(0))
+    for s in range(STAGES - 1):
+        a, b = space.stage_channels(s), space.stage_channels(s + 1)
+        fixed += time.convolution(3, a, b, pixels(s + 1))
+        fixed += time.convolution(3, b, b, pixels(s + 1))
+        fixed += time.convolution(1, a, b, pixels(s + 1))
+    fixed += 6 * time.ms(0, last * pixels(STAGES - 1))  # head: scale to softmax
+    return LatencyModel(
+        table=CostTable(
+            fixed=fixed,
+            operation=tuple(
+                tuple(candidate(s, op) for op in OPS) for s in range(STAGES)
+            ),
+            kernel=tuple(
+                tuple(kernel_cost(s, k) for k in KERNELS) for s in range(STAGES)
+            ),
+        ),
+        p95_over_p50=compute.p95_over_p50,
+        source="estimate",
+    )

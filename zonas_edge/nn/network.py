@@ -1,0 +1,134 @@
+"""The derived network: one architecture, built to be trained and shipped.
+
+It has only what its architecture uses, and its normalisations carry running statistics,
+so that one image at a time gives the same answer as a batch.
+"""
+
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zonas_edge.architecture import Architecture, Stage
+from zonas_edge.nn.ops import (
+    ConvolutionBlock,
+    Features,
+    Head,
+    Reduction,
+    Stem,
+    average_pool,
+    initialise,
+)
+from zonas_edge.space import EDGES, NODES, STAGES, Op, SearchSpace, TaskSpec
+
+
+def edge_name(source: int, target: int) -> str:
+    """Name of an edge's module, in supernet and network alike."""
+    return f"edge_{source}_{target}"
+
+
+class Cell(nn.Module):
+    """A small acyclic graph of four feature maps; the last is the output."""
+
+    def __init__(self, stage: Stage, channels: int) -> None:
+        super().__init__()
+        self.operations = stage.operations
+        for (source, target), kernel, op in zip(
+            EDGES, stage.kernels, stage.operations, strict=True
+        ):
+            side = 1 if op is Op.CONV_1X1 else kernel
+            if side is not None:
+                block = ConvolutionBlock(channels, side)
+                self.add_module(edge_name(source, target), block)
+
+    def forward(self, x: Features) -> Features:
+        nodes: list[Tensor | None] = [x, *[None] * (NODES - 1)]
+        for (source, target), op in zip(EDGES, self.operations, strict=True):
+            value = nodes[source]
+            if op is Op.NONE or value is None:
+                continue
+            y = self._edge(source, target, op, value)
+            total = nodes[target]
+            nodes[target] = y if total is None else total + y
+        output = nodes[-1]
+        if output is None:
+            raise ValueError("the cell's output is not connected to its input")
+        return output
+
+    def _edge(self, source: int, target: int, op: Op, x: Tensor) -> Tensor:
+        if op is Op.SKIP:
+            return x
+        if op is Op.AVG_POOL:
+            return average_pool(x)
+        y: Tensor = self.get_submodule(edge_name(source, target))(x)
+        return y
+
+
+class Network(nn.Module):
+    """A classifier of normalised images.
+
+    Args:
+        architecture: simplified and connected, so that it has no dead weights.
+        task: image channels and classes.
+        generator: draws the weights; None leaves them to be loaded.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        task: TaskSpec,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if not architecture.connected or architecture != architecture.simplified():
+            raise ValueError("the architecture is not connected and simplified")
+        self.architecture = architecture
+        self.task = task
+        space = SearchSpace(channels=architecture.channels)
+        widths = [space.stage_channels(s) for s in range(STAGES)]
+        self.stem = Stem(task.channels, widths[0], running=True)
+        self.stages = nn.ModuleList(
+            nn.ModuleList(Cell(stage, width) for _ in range(stage.depth))
+            for stage, width in zip(architecture.stages, widths, strict=True)
+        )
+        self.reductions = nn.ModuleList(
+            Reduction(a, b, running=True) for a, b in pairwise(widths)
+        )
+        self.head = Head(widths[-1], task.classes, running=True)
+        if generator is not None:
+            initialise(self, generator)
+
+    def forward(self, x: Features) -> Float[Tensor, "batch classes"]:
+        x = self.stem(x)
+        for s, cells in enumerate(self.stages):
+            if s > 0:
+                x = self.reductions[s - 1](x)
+            if not isinstance(cells, nn.ModuleList):
+                raise TypeError(f"stage {s} is no list of cells")
+            for cell in cells:
+                x = cell(x)
+        y: Tensor = self.head(x)
+        return y
+
+
+@torch.no_grad()
+def recalibrate(network: Network, batches: list[Tensor]) -> None:
+    """Replace the running statistics by the plain mean over ``batches``.
+
+    Args:
+        network: left in evaluation mode.
+        batches: normalised images ``[batch, channels, height, width]``; about twenty
+            suffice (design, section 13).
+    """
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    momenta = [part.momentum for part in norms]
+    for part in norms:
+        part.reset_running_stats()
+        part.momentum = None  # cumulative mean
+    network.train()
+    for batch in batches:
+        network(batch)
+    for part, momentum in zip(norms, momenta, strict=True):
+        part.momentum = momentum
+    network.eval()

@@ -1,0 +1,34 @@
+"""Device profiles: what a device is, what a network may cost there, what it can load.
+
+A profile is one TOML file, so that a person can write it by hand and review it.
+"""
+
+from zonas_edge.profile.reading import (
+    load_gates,
+    load_profile,
+    profile_from_dict,
+    shipped_profiles,
+)
+from zonas_edge.profile.values import (
+    Acceptance,
+    Budget,
+    Compute,
+    Device,
+    DeviceProfile,
+    RuntimeLimits,
+    Space,
+)
+
+__all__ = [
+    "Acceptance",
+    "Budget",
+    "Compute",
+    "Device",
+    "DeviceProfile",
+    "RuntimeLimits",
+    "Space",
+    "load_gates",
+    "load_profile",
+    "profile_from_dict",
+    "shipped_profiles",
+]

@@ -1,0 +1,221 @@
+"""The verdict for a reader: the same figures as ``report.json``, in words and tables.
+
+Every figure has its unit, every share its interval, and a limit that was not measured
+on the profile's device says so in a sentence: a table alone is read as a pass. Only
+ASCII is written, and rich replaces its lines where a terminal can't show them.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from zonas_edge.validate import Limit, ValidationReport
+
+NOT_CLINICAL = "Not for clinical use without validation."
+UNITS = {
+    "parameters": "",
+    "min_parameters": "",
+    "latency_p95_ms": " ms",
+    "model_kb": " KiB",
+}
+STYLES = {"pass": "green", "fail": "bold red", "unverified": "yellow"}
+MIB = 2**20
+
+
+def report_json(report: ValidationReport) -> str:
+    """The object of ``report.json``, with a newline at its end."""
+    text = json.dumps(
+        report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True
+    )
+    return text + "\n"
+
+
+def report_text(
+    report: ValidationReport, width: int = 80, encoding: str = "utf-8"
+) -> str:
+    """The report as plain text without colours.
+
+    Args:
+        report: the verdict.
+        width: columns, >= 60.
+        encoding: what the reader's side can show; other characters become ``?``.
+    """
+    buffer = io.BytesIO()
+    with io.TextIOWrapper(buffer, encoding, errors="replace", newline="\n") as file:
+        console = Console(
+            file=file, width=width, color_system=None, force_terminal=False
+        )
+        console.print(report_renderable(report))
+        file.flush()
+        text = buffer.getvalue().decode(encoding)
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+def report_renderable(report: ValidationReport) -> RenderableType:
+    """The report for a rich console."""
+    return Group(
+        _headline(report),
+        _limits(report),
+        *(Text(sentence) for sentence in _still_to_do(report)),
+        _sentences(report),
+        _classes(report),
+        Text(NOT_CLINICAL),
+    )
+
+
+def _headline(report: ValidationReport) -> Text:
+    name = _plain(str(report.dataset.get("name", "")))
+    run, profile = _plain(report.run), _plain(report.profile)
+    subject = f"{run}: {name} on {profile}: " if name else f"{run}: {profile}: "
+    verdict = Text(report.verdict.upper(), style=STYLES[report.verdict])
+    return Text.assemble(subject, verdict)
+
+
+def _limits(report: ValidationReport) -> Table:
+    """Limits, then gates: allowed beside measured, and the verdict of each."""
+    table = Table("limit")
+    table.add_column("allowed", justify="right")
+    table.add_column("measured", justify="right")
+    table.add_column("verdict")
+    for limit in report.limits:
+        sign = ">=" if limit.name == "min_parameters" else "<="
+        allowed = f"{sign} {_quantity(limit, limit.allowed)}"
+        measured = _quantity(limit, limit.measured)
+        table.add_row(
+            limit.name,
+            allowed,
+            measured,
+            Text(limit.verdict, style=STYLES[limit.verdict]),
+        )
+    for gate in report.acceptance:
+        verdict = "pass" if gate.passed else "fail"
+        table.add_row(
+            Text(_plain(gate.name)),
+            f">= {_share(gate.required)}",
+            _share(gate.measured),
+            Text(verdict, style=STYLES[verdict]),
+        )
+    return table
+
+
+def _quantity(limit: Limit, value: float | None) -> str:
+    """A value with its unit; precise enough to tell it from the limit beside it."""
+    if value is None:
+        return "-"
+    if isinstance(value, int) or limit.name in {"parameters", "min_parameters"}:
+        return f"{value:,.0f}{UNITS.get(limit.name, '')}"
+    return f"{value:,.3f}{UNITS.get(limit.name, '')}"
+
+
+def _still_to_do(report: ValidationReport) -> Iterator[str]:
+    """What no machine has measured yet, and how it could be."""
+    for limit in report.unverified:
+        yield (
+            f"Still to measure on the device: {limit.name}. {_plain(limit.note)};"
+            " run the validation there."
+        )
+
+
+def _sentences(report: ValidationReport) -> Table:
+    """The figures with their names in a column of their own."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, sentence in (*_checks(report), *_figures(report)):
+        grid.add_row(name, Text(sentence))
+    return grid
+
+
+def _checks(report: ValidationReport) -> Iterator[tuple[str, str]]:
+    """Parity and file format: passed or not, with the figures that say so."""
+    parity, file = report.parity, report.compatibility
+    yield (
+        "Parity",
+        (
+            f"{'pass' if parity.passed else 'FAIL'}: largest difference of a"
+            f" probability {parity.max_abs_dp:.1e} (at most {parity.tolerance:.0e}),"
+            f" {parity.decisions_changed} of {parity.images:,} decisions changed,"
+            f" {parity.near_ties} near-ties"
+        ),
+    )
+    yield (
+        "File",
+        (
+            f"{'pass' if file.passed else 'FAIL'}: opset {file.opset} (at most"
+            f" {file.max_opset}), IR {file.ir} (at most {file.max_ir})"
+        ),
+    )
+
+
+def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
+    """Name and sentence of everything measured, each with what it holds for."""
+    low, high = report.accuracy_ci95
+    yield (
+        "Accuracy",
+        (
+            f"{report.accuracy:.3f} (95 %: {low:.3f} to {high:.3f}, Wilson) on"
+            f" {report.test_images:,} test images, opened {report.test_openings}x"
+        ),
+    )
+    low, high = report.auc_ci95
+    yield "AUC", f"{report.auc:.3f} (95 %: {low:.3f} to {high:.3f}, bootstrap)"
+    yield (
+        "Size",
+        (
+            f"{report.parameters:,} parameters, {report.macs:,} MACs,"
+            f" {report.model_bytes:,} bytes"
+        ),
+    )
+    yield "Latency", _latency(report)
+    if report.estimate_ms is not None:
+        yield (
+            "Estimate",
+            (
+                f"{report.estimate_ms:.3f} ms on the profile's device (analytic,"
+                " decides nothing)"
+            ),
+        )
+    peak = report.memory.peak_bytes
+    if peak is not None:
+        yield "Memory", f"{peak / MIB:,.1f} MiB peak, with Python and the runtime"
+
+
+def _latency(report: ValidationReport) -> str:
+    """Latency of the machine that measured, named, and whether it counts."""
+    taken, host = report.latency_ms, report.latency_host
+    own = "" if host.is_profile_device else "not "
+    return (
+        f"p50 {taken.p50:.3f}, p90 {taken.p90:.3f}, p95 {taken.p95:.3f},"
+        f" p99 {taken.p99:.3f}, max {taken.max:.3f}, mean {taken.mean:.3f} ms\n"
+        f"{taken.runs:,} runs on {_plain(host.cpu_model)} ({host.machine}),"
+        f" {own}the profile's device\n"
+        f"{taken.threads} thread{'s' if taken.threads > 1 else ''}, ONNX Runtime"
+        f" {report.environment.machine.onnxruntime}; first inference"
+        f" {taken.first_inference:.3f} ms, loading {taken.session_seconds:.3f} s"
+    )
+
+
+def _classes(report: ValidationReport) -> Table:
+    """Sensitivity and specificity of each class."""
+    table = Table("class")
+    for name in ("sensitivity", "specificity", "test images"):
+        table.add_column(name, justify="right")
+    for name, figures in report.per_class.items():
+        table.add_row(
+            Text(_plain(name)),
+            _share(figures.sensitivity),
+            _share(figures.specificity),
+            f"{figures.support:,}",
+        )
+    return table
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _plain(text: str) -> str:
+    """A user's word without line breaks or terminal control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,74 @@
+"""What a search tells of itself: one record an epoch, and how decided it is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zonas_edge.architecture import CONV, Probabilities
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch as ``history.jsonl`` tells it.
+
+    Args:
+        epoch: number, from 1.
+        train_loss: mean cross-entropy on the batches that trained the weights [nats].
+        validation_loss: the same on the alphas' batches; None without a window's end.
+        temperature: divisor of alpha at the end of the epoch.
+        sizes: True once kernels and depths are searched.
+        alpha_updates: steps of alpha since the start.
+        mean_maximum: mean of the largest probability over the rows that can still
+            change the derived network.
+        mean_entropy: mean entropy of those rows [nats].
+        stable_epochs: epochs since one of their decisions changed.
+        strength: of the budget's penalty; None for ``paper``.
+        implicit_slope: mean size of the implicit part of the slope; None without a
+            window's end.
+        direct_norm: mean norm of the direct gradient; None without a window's end.
+        expected: expected cost by limit, in the limit's unit.
+        mixture: probabilities of operations, kernels and depths.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_loss: float | None
+    temperature: float
+    sizes: bool
+    alpha_updates: int
+    mean_maximum: float
+    mean_entropy: float
+    stable_epochs: int
+    strength: float | None
+    implicit_slope: float | None
+    direct_norm: float | None
+    expected: dict[str, float]
+    mixture: dict[str, Any]
+
+
+def confidence(mixture: Probabilities, *, sizes: bool) -> tuple[float, float]:
+    """Mean largest probability, and mean entropy [nats], of the rows still open.
+
+    Args:
+        mixture: probabilities.
+        sizes: True if kernels and depths are searched; a kernel row counts where the
+            edge's convolution has probability.
+    """
+    rows = list(mixture.op.reshape(-1, mixture.op.shape[-1]))
+    if sizes:
+        live = mixture.op[..., CONV] > 0
+        rows += [*mixture.depth, *mixture.kernel[live]]
+    maxima = [row.max() for row in rows]
+    entropies = [-(row[row > 0] * np.log(row[row > 0])).sum() for row in rows]
+    return float(np.mean(maxima)), float(np.mean(entropies))
+
+
+def agree(before: Probabilities, after: Probabilities) -> bool:
+    """True if no decision that still matters has changed."""
+    live = after.op[..., CONV] > 0
+    return bool(
+        (before.op.argmax(-1) == after.op.argmax(-1)).all()
+        and (before.depth.argmax(-1) == after.depth.argmax(-1)).all()
+        and (before.kernel.argmax(-1) == after.kernel.argmax(-1))[live].all()
+    )

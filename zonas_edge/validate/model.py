@@ -1,0 +1,238 @@
+"""Measure an exported model on this machine and judge it against its profile.
+
+The only reader of the test split. Measuring and judging are apart: a measurement from
+another target is judged by the same lines.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from zonas_edge import __version__, metrics
+from zonas_edge.device.local import Repeats, measure_locally
+from zonas_edge.device.measurement import Machine, Measurement
+from zonas_edge.errors import IncompatibleError, UsageError
+from zonas_edge.metrics import ClassMetrics, Labels
+from zonas_edge.profile import Acceptance, Device, DeviceProfile, RuntimeLimits
+from zonas_edge.validate.values import (
+    SCHEMA,
+    Compatibility,
+    Environment,
+    LatencyHost,
+    ValidationReport,
+)
+from zonas_edge.validate.verdict import (
+    check_gates,
+    judge_gates,
+    judge_limits,
+    verdict_of,
+)
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is judged, as far as it isn't measured.
+
+    Args:
+        run: name of the run.
+        parameters: trained weights of the network.
+        macs: multiply-accumulates of one image.
+        class_names: one per column of the probabilities, in order.
+        dataset: name, hash and whatever else tells the data apart.
+        estimate_ms: analytic latency estimate for the profile's device, or None.
+        test_openings: how often the test split was read, this time included.
+        seed: of the AUC's bootstrap, >= 0.
+    """
+
+    run: str
+    parameters: int
+    macs: int
+    class_names: tuple[str, ...]
+    dataset: Mapping[str, str | int] = field(default_factory=dict)
+    estimate_ms: float | None = None
+    test_openings: int = 1
+    seed: int = 0
+
+
+def validate_model(
+    model: Path,
+    golden: Path,
+    *,
+    profile: DeviceProfile,
+    subject: Subject,
+    test_images: NDArray[np.uint8],
+    test_labels: Labels,
+    acceptance: Acceptance | None = None,
+    repeats: Repeats | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> ValidationReport:
+    """Measure ``model`` on this machine and judge it against ``profile``.
+
+    Args:
+        model: the exported ONNX file.
+        golden: its golden vectors, for parity.
+        profile: limits, ceilings, thread count and provider.
+        subject: what is known of the model without measuring.
+        test_images: uint8 [N, C, H, W].
+        test_labels: true classes [N] or [N, 1]; every class has an image.
+        acceptance: the gates; None = the profile's own.
+        repeats: how often the latency is measured; None = the runner's defaults.
+        progress: is called with each line of progress.
+
+    Raises:
+        UsageError: a gate names an unknown class, a file is missing or damaged.
+        AcceptanceError: a probability is not finite.
+        IncompatibleError: the model can't be read, or doesn't load here.
+        TargetError: this machine doesn't have the provider, or the runner died.
+    """
+    gates = profile.acceptance if acceptance is None else acceptance
+    check_gates(gates, subject.class_names)
+    compatibility = read_compatibility(model, profile.runtime)
+    measurement = measure_locally(
+        model,
+        test_images,
+        golden,
+        threads=profile.runtime.threads,
+        provider=profile.runtime.provider,
+        repeats=repeats,
+        progress=progress,
+    )
+    return judge(
+        measurement,
+        profile=profile,
+        subject=subject,
+        test_labels=test_labels,
+        acceptance=gates,
+        model_bytes=model.stat().st_size,
+        compatibility=compatibility,
+    )
+
+
+def judge(
+    measurement: Measurement,
+    *,
+    profile: DeviceProfile,
+    subject: Subject,
+    test_labels: Labels,
+    acceptance: Acceptance,
+    model_bytes: int,
+    compatibility: Compatibility,
+) -> ValidationReport:
+    """The report on a measurement, of whatever machine.
+
+    Raises:
+        UsageError: a gate names an unknown class.
+        ValueError: labels, classes and probabilities don't belong together, or the
+            measurement was made without golden vectors.
+    """
+    check_gates(acceptance, subject.class_names)
+    probabilities, answer = measurement.probabilities, measurement.answer
+    _check_shapes(measurement, test_labels, subject.class_names)
+    if answer.parity is None:
+        raise ValueError("measured without golden vectors")
+    host = host_of(answer.machine, profile.device)
+    accuracy = metrics.accuracy(test_labels, probabilities)
+    auc = metrics.auc(test_labels, probabilities)
+    classes = _by_name(subject, test_labels, measurement)
+    limits = judge_limits(
+        profile.budget,
+        parameters=subject.parameters,
+        model_bytes=model_bytes,
+        latency=answer.latency_ms,
+        host=host,
+    )
+    gates = judge_gates(acceptance, accuracy=accuracy, auc=auc, per_class=classes)
+    counts = metrics.confusion(test_labels, probabilities)
+    rng = np.random.default_rng(subject.seed)
+    return ValidationReport(
+        schema=SCHEMA,
+        run=subject.run,
+        profile=profile.name,
+        verdict=verdict_of(limits, gates, answer.parity, compatibility),
+        limits=limits,
+        parameters=subject.parameters,
+        macs=subject.macs,
+        model_bytes=model_bytes,
+        accuracy=accuracy,
+        accuracy_ci95=metrics.wilson_interval(int(counts.trace()), len(probabilities)),
+        auc=auc,
+        auc_ci95=metrics.auc_interval(test_labels, probabilities, rng),
+        per_class=classes,
+        confusion=tuple(tuple(int(n) for n in row) for row in counts),
+        latency_ms=answer.latency_ms,
+        latency_host=host,
+        estimate_ms=subject.estimate_ms,
+        memory=answer.memory,
+        parity=answer.parity,
+        compatibility=compatibility,
+        acceptance=gates,
+        environment=Environment(answer.machine, _packages()),
+        dataset=dict(subject.dataset),
+        test_images=len(probabilities),
+        test_openings=subject.test_openings,
+        seed=subject.seed,
+    )
+
+
+def read_compatibility(model: Path, runtime: RuntimeLimits) -> Compatibility:
+    """Operator set and file format of a model beside the profile's ceilings.
+
+    Raises:
+        UsageError: the file can't be read.
+        IncompatibleError: it is no ONNX model.
+    """
+    try:
+        proto = onnx.load(str(model), load_external_data=False)
+    except OSError as error:
+        raise UsageError(
+            f"{model}: {error.strerror or error}", hint="zonas-edge export"
+        ) from error
+    except DecodeError as error:
+        raise IncompatibleError(
+            f"{model}: not an ONNX model", hint="zonas-edge export"
+        ) from error
+    own = [o.version for o in proto.opset_import if o.domain in {"", "ai.onnx"}]
+    opset, ir = max(own, default=0), int(proto.ir_version)
+    return Compatibility(
+        opset=opset,
+        ir=ir,
+        max_opset=runtime.max_opset,
+        max_ir=runtime.max_ir,
+        passed=opset <= runtime.max_opset and ir <= runtime.max_ir,
+    )
+
+
+def host_of(machine: Machine, device: Device) -> LatencyHost:
+    """The machine that measured, recognised or not as the profile's device."""
+    own = device.recognises(machine.machine, machine.cpu_model)
+    return LatencyHost(machine.machine, machine.cpu_model, is_profile_device=own)
+
+
+def _check_shapes(
+    measurement: Measurement, labels: Labels, class_names: Sequence[str]
+) -> None:
+    """Refuse figures that don't belong together: a caller's mistake."""
+    expected = (labels.size, len(class_names))
+    if measurement.probabilities.shape != expected:
+        shape = measurement.probabilities.shape
+        raise ValueError(f"probabilities are {shape}, not {expected}")
+
+
+def _by_name(
+    subject: Subject, labels: Labels, measurement: Measurement
+) -> dict[str, ClassMetrics]:
+    figures = metrics.per_class(labels, measurement.probabilities)
+    return dict(zip(subject.class_names, figures, strict=True))
+
+
+def _packages() -> dict[str, str]:
+    """Versions of what the metrics and the file check ran with."""
+    return {"zonas-edge": __version__} | {name: version(name) for name in PACKAGES}
