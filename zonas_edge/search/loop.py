@@ -160,6 +160,10 @@ class Search:
             )
         )
 
+    def stock(self) -> tuple[float, float]:
+        """Mean largest probability and mean entropy [nats] of the open rows."""
+        return confidence(self.mixture(), sizes=self._sizes)
+
     @property
     def converged(self) -> bool:
         """True if no decision is left open (the rule is in ``SearchSettings``)."""
@@ -193,10 +197,10 @@ class Search:
             )
             window = self._window or self._open_window()
             train_losses.append(self._pair_step(batch, window))
-            self._window = window
-            if window.steps == self.settings.inner_steps:
+            closing = window.steps == self.settings.inner_steps
+            if closing:
                 endings.append(self._close_window(window))
-                self._window = None
+            self._window = None if closing else window
             self._step += 1
         self.epoch += 1
         return self._take_stock(train_losses, endings)
@@ -394,8 +398,8 @@ def _gradient(value: Tensor, vector: Tensor) -> Tensor:
     """Gradient by the architecture parameters; zero where the value is constant."""
     if not value.requires_grad:
         return torch.zeros_like(vector)
-    (gradient,) = torch.autograd.grad(value, vector, allow_unused=True)
-    return torch.zeros_like(vector) if gradient is None else gradient.detach()
+    (gradient,) = torch.autograd.grad(value, vector)
+    return gradient.detach()
 
 
 def _mean(values: list[float]) -> float | None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 
 from zonas_edge.architecture import (
     Architecture,
@@ -27,7 +26,8 @@ from zonas_edge.architecture import (
 from zonas_edge.constraint import Constraint, fits, number
 from zonas_edge.data.batches import DeviceSplit, Normalisation, epoch_order
 from zonas_edge.errors import BudgetError
-from zonas_edge.nn.network import Network, recalibrate
+from zonas_edge.nn.evaluate import evaluate
+from zonas_edge.nn.network import recalibrate
 from zonas_edge.nn.supernet import Supernet, inherit
 from zonas_edge.space import KERNELS, Op, SearchSpace
 
@@ -165,21 +165,6 @@ def select(
 
 def _torch_generator(rng: np.random.Generator) -> torch.Generator:
     return torch.Generator().manual_seed(int(rng.integers(2**62)))
-
-
-@torch.no_grad()
-def evaluate(
-    network: Network, split: DeviceSplit, normalisation: Normalisation, batch_size: int
-) -> tuple[float, float]:
-    """Mean cross-entropy [nats] and accuracy of a network in evaluation mode."""
-    network.eval()
-    loss, right = 0.0, 0
-    for indices in torch.split(torch.arange(len(split)), batch_size):
-        part = split.take(indices)
-        logits = network(normalisation.apply(part.images))
-        loss += float(functional.cross_entropy(logits, part.labels, reduction="sum"))
-        right += int((logits.argmax(-1) == part.labels).sum())
-    return loss / len(split), right / len(split)
 
 
 # -- repair ---------------------------------------------------------------------

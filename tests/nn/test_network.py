@@ -1,0 +1,108 @@
+"""The derived network: what it accepts, and its running statistics."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor, nn
+
+from tests.strategies import SPACE, architectures, stage_of
+from zonas_edge.architecture import Architecture, largest
+from zonas_edge.nn.network import Network, recalibrate
+from zonas_edge.nn.ops import average_pool
+from zonas_edge.space import Op, TaskSpec
+
+TASK = TaskSpec(1, 9, 8, 3)
+
+
+def network_of(architecture: Architecture, seed: int = 0) -> Network:
+    return Network(architecture, TASK, torch.Generator().manual_seed(seed)).double()
+
+
+def batches(count: int, size: int = 6, seed: int = 1) -> list[Tensor]:
+    draw = torch.Generator().manual_seed(seed)
+    return [
+        torch.randn(size, 1, 9, 8, generator=draw, dtype=torch.float64)
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "candidates",
+    [
+        ((Op.NONE, None),) * 6,
+        ((Op.SKIP, None), *((Op.NONE, None),) * 2, (Op.SKIP, None), *((Op.NONE, None),) * 2),
+    ],
+)
+def test_a_network_with_dead_edges_is_refused(
+    candidates: tuple[tuple[Op, int | None], ...],
+) -> None:
+    with pytest.raises(
+        ValueError, match="^the architecture is not connected and simplified$"
+    ):
+        Network(Architecture(2, (stage_of(candidates),) * 3), TASK)
+
+
+@settings(max_examples=5)
+@given(architectures(connected=True))
+def test_in_evaluation_an_image_has_the_same_logits_alone_and_in_a_batch(
+    architecture: Architecture,
+) -> None:
+    network = network_of(architecture.simplified())
+    (batch,) = batches(1)
+    recalibrate(network, [batch])
+    with torch.no_grad():
+        together = network(batch)
+        alone = torch.cat([network(image[None]) for image in batch])
+    torch.testing.assert_close(together, alone)
+
+
+@settings(max_examples=5)
+@given(architectures(connected=True))
+def test_recalibrated_statistics_are_the_plain_mean_over_the_batches(
+    architecture: Architecture,
+) -> None:
+    network = network_of(architecture.simplified())
+    with torch.no_grad():  # statistics of another time, to be forgotten
+        network.train()(batches(1, seed=9)[0])
+    seen: dict[nn.Module, list[Tensor]] = {}
+
+    def listen(part: nn.Module, inputs: tuple[Tensor]) -> None:
+        seen.setdefault(part, []).append(inputs[0])
+
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    hooks = [part.register_forward_pre_hook(listen) for part in norms]
+    # sizes that differ still count alike
+    recalibrate(network, [*batches(3), *batches(1, size=3, seed=2)])
+    for hook in hooks:
+        hook.remove()
+    for part in norms:
+        assert len(seen[part]) == 4
+        means = torch.stack([x.mean((0, 2, 3)) for x in seen[part]]).mean(0)
+        variances = torch.stack([x.var((0, 2, 3)) for x in seen[part]]).mean(0)
+        torch.testing.assert_close(part.running_mean, means)
+        torch.testing.assert_close(part.running_var, variances)
+
+
+def test_recalibrating_restores_the_momentum_and_leaves_evaluation_mode() -> None:
+    network = network_of(largest(SPACE))
+    network.stem.norm.momentum = 0.25
+    before = [part.clone() for part in network.parameters()]
+    recalibrate(network, batches(2))
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert {part.momentum for part in norms} == {0.25, 0.1}
+    assert not any(part.training for part in network.modules())
+    for part, old in zip(network.parameters(), before, strict=True):
+        assert torch.equal(part, old)
+
+
+def test_the_average_leaves_padded_pixels_out() -> None:
+    assert torch.equal(average_pool(torch.ones(1, 1, 5, 7)), torch.ones(1, 1, 5, 7))
+
+
+def test_an_initialised_network_depends_on_its_generator_alone() -> None:
+    torch.manual_seed(5)
+    first = network_of(largest(SPACE))
+    torch.manual_seed(6)
+    second = network_of(largest(SPACE))
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)

@@ -1,0 +1,140 @@
+"""The budget as constraints: inclusive limits, and what can't be reached."""
+
+import math
+
+import pytest
+from hypothesis import given
+
+from tests.strategies import SPACE, architectures
+from zonas_edge.architecture import Architecture, largest, smallest
+from zonas_edge.constraint import (
+    Constraint,
+    check_reachable,
+    constraints_of,
+    fits,
+    latency_model,
+    number,
+)
+from zonas_edge.cost import parameter_table, parameters
+from zonas_edge.errors import BudgetError
+from zonas_edge.profile import Budget, DeviceProfile, load_profile
+from zonas_edge.space import TaskSpec
+
+TASK = TaskSpec(1, 8, 8, 3)
+TABLE = parameter_table(SPACE, TASK)
+LOW, HIGH = (parameters(found, TASK) for found in (smallest(SPACE), largest(SPACE)))
+
+
+def profile_with(**budget: float) -> DeviceProfile:
+    profile = load_profile("raspberry-pi-4")
+    return profile.model_copy(update={"budget": Budget.model_validate(budget)})
+
+
+@given(architectures(connected=True))
+def test_limits_are_inclusive(architecture: Architecture) -> None:
+    count = parameters(architecture, TASK)
+    for exactly in (
+        Constraint("parameters", TABLE, upper=count),
+        Constraint("min_parameters", TABLE, lower=count),
+    ):
+        assert exactly.excess(architecture) == 0
+        assert fits([exactly], architecture)
+
+
+@given(architectures(connected=True))
+def test_one_weight_outside_a_limit_is_outside(architecture: Architecture) -> None:
+    count = parameters(architecture, TASK)
+    above = Constraint("parameters", TABLE, upper=count - 1)
+    below = Constraint("min_parameters", TABLE, lower=count + 1)
+    assert above.excess(architecture) == pytest.approx(1 / (count - 1))
+    assert below.excess(architecture) == pytest.approx(1 / (count + 1))
+    assert not fits([above], architecture)
+    assert not fits([below], architecture)
+
+
+def test_the_excess_is_relative_to_the_limit_and_never_negative() -> None:
+    network = smallest(SPACE)
+    assert Constraint("parameters", TABLE, upper=LOW / 2).excess(network) == 1
+    assert Constraint("parameters", TABLE, upper=LOW * 2).excess(network) == 0
+    assert Constraint("min_parameters", TABLE, lower=LOW * 2).excess(network) == 0.5
+    assert Constraint("min_parameters", TABLE, lower=LOW / 2).excess(network) == 0
+
+
+def test_every_limit_of_a_profile_becomes_a_constraint() -> None:
+    profile = profile_with(
+        parameters=5000, min_parameters=500, latency_p95_ms=20.0, model_kb=40.0
+    )
+    found = constraints_of(profile, SPACE, TASK)
+    assert [(c.name, c.upper, c.lower) for c in found] == [
+        ("parameters", 5000, None),
+        ("min_parameters", None, 500),
+        ("latency_p95_ms", 20.0, None),
+        ("model_kb", 40.0, None),
+    ]
+    network = largest(SPACE)
+    model = latency_model(profile, SPACE, TASK)
+    costs = {c.name: c.cost(network) for c in found}
+    assert costs["parameters"] == costs["min_parameters"] == HIGH
+    assert costs["latency_p95_ms"] == pytest.approx(model.p95_ms(network))
+    graph = 12_000 + 620 * 6 * 3 * SPACE.max_depth
+    assert costs["model_kb"] == pytest.approx((4 * HIGH + graph) / 1024)
+
+
+def test_a_limit_that_is_not_set_is_no_constraint() -> None:
+    found = constraints_of(profile_with(parameters=5000), SPACE, TASK)
+    assert [constraint.name for constraint in found] == ["parameters"]
+
+
+def test_the_extremes_of_a_space_can_be_reached() -> None:
+    limits = [
+        Constraint("parameters", TABLE, upper=LOW),
+        Constraint("min_parameters", TABLE, lower=HIGH),
+    ]
+    check_reachable(limits, SPACE, "pi.toml")
+
+
+def test_a_budget_below_the_smallest_network_is_refused() -> None:
+    limits = [Constraint("parameters", TABLE, upper=LOW - 1)]
+    with pytest.raises(BudgetError) as caught:
+        check_reachable(limits, SPACE, "pi.toml")
+    assert str(caught.value) == (
+        f"pi.toml: budget.parameters is {LOW - 1:,}, below the smallest network of"
+        f" this space ({LOW:,})"
+    )
+    assert caught.value.hint == "raise budget.parameters, or lower space.channels (2)"
+    assert caught.value.exit_code == 3
+
+
+def test_a_budget_above_the_largest_network_is_refused() -> None:
+    limits = [Constraint("min_parameters", TABLE, lower=HIGH + 1)]
+    with pytest.raises(BudgetError) as caught:
+        check_reachable(limits, SPACE, "pi.toml")
+    assert str(caught.value) == (
+        f"pi.toml: budget.min_parameters is {HIGH + 1:,}, above the largest network of"
+        f" this space ({HIGH:,})"
+    )
+    assert caught.value.hint == (
+        "lower budget.min_parameters, or raise space.channels (2)"
+    )
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (1234567, "1,234,567"), (3.25, "3.25"), (0.123456, "0.1235")],
+)
+def test_figures_are_written_as_people_do(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_the_smallest_reachable_latency_is_named_in_the_limit_s_unit() -> None:
+    profile = profile_with(parameters=HIGH, latency_p95_ms=1e-6)
+    limits = constraints_of(profile, SPACE, TASK)
+    low = limits[1].cost(smallest(SPACE))
+    assert math.isfinite(low)
+    with pytest.raises(BudgetError) as caught:
+        check_reachable(limits, SPACE, "pi.toml")
+    assert str(caught.value) == (
+        "pi.toml: budget.latency_p95_ms is 1e-06, below the smallest network of this"
+        f" space ({low:.4g})"
+    )

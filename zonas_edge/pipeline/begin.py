@@ -1,0 +1,118 @@
+"""Beginning a run, or going on with one.
+
+A name that is free begins a run. A run that was left unfinished starts over, or goes on
+if asked to, under the same request; a finished one is never overwritten.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zonas_edge.artifact import Run, create_run, find_run, list_runs
+from zonas_edge.errors import UsageError
+from zonas_edge.pipeline.request import Request
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that can be worked on.
+
+    Args:
+        run: its folder.
+        notices: what the user should know, one sentence each.
+    """
+
+    run: Run
+    notices: tuple[str, ...]
+
+
+def default_name(request: Request, dataset: str) -> str:
+    """Name of a run without ``--name``: data set, profile and seed."""
+    words = f"{dataset}-{request.profile.name}-seed{request.seed}"
+    return re.sub(r"[^\w.+-]+", "_", words).lstrip(".-_")[:80]
+
+
+def begin(
+    out: Path,
+    name: str | None,
+    request: Request,
+    *,
+    dataset: str,
+    last: str,
+    resume: bool,
+) -> Begun:
+    """Create the run, start it over, or open it to go on.
+
+    Args:
+        out: folder of runs.
+        name: of the run, or None for one made from the request.
+        request: what is asked for now.
+        dataset: short name of the data set.
+        last: the stage whose end makes the run finished.
+        resume: go on with the run if it exists.
+
+    Raises:
+        UsageError: the run is finished, or was begun under another request.
+    """
+    base = default_name(request, dataset)
+    if name is None:
+        name = _unfinished(out, base, last) if resume else _free(out, base)
+    found = find_run(out, name)
+    if found is None:
+        return _fresh(create_run(out, name), request, ())
+    if resume:
+        return Begun(found, _resumed(found, request))
+    if found.finished(last) or found.finished("retrain"):
+        raise UsageError(
+            f"{found.path}: this run exists and is finished",
+            "choose another --name, or add --resume to go on with it",
+        )
+    with found.lock():
+        found.start_over()
+    notice = f"{found.path}: an unfinished run of that name starts over"
+    return _fresh(found, request, (notice,))
+
+
+def _fresh(run: Run, request: Request, notices: tuple[str, ...]) -> Begun:
+    run.update(request=request.to_dict(), test_openings=0)
+    return Begun(run, notices)
+
+
+def _resumed(run: Run, request: Request) -> tuple[str, ...]:
+    record: dict[str, Any] = run.read()
+    if "request" not in record:  # killed before it was written
+        run.update(request=request.to_dict(), test_openings=0)
+        return ()
+    before = Request.from_dict(record["request"], str(run.record))
+    if (difference := request.difference(before)) is not None:
+        raise UsageError(
+            f"{run.path}: {difference}, so it can't be resumed",
+            "repeat the run's own command with --resume, or choose another --name",
+        )
+    return (f"{run.path}: going on with this run",)
+
+
+def _family(out: Path, base: str) -> list[Run]:
+    """Runs whose name was made from ``base``, newest first."""
+    pattern = re.compile(re.escape(base) + r"(-\d+)?")
+    return [run for run in list_runs(out) if pattern.fullmatch(run.name)]
+
+
+def _free(out: Path, base: str) -> str:
+    taken = {run.name for run in _family(out, base)}
+    number = 1
+    name = base
+    while name in taken:
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+def _unfinished(out: Path, base: str, last: str) -> str:
+    """The newest unfinished run of the family, else its newest, else a new one."""
+    family = _family(out, base)
+    for run in family:
+        if not run.finished(last):
+            return run.name
+    return family[0].name if family else base

@@ -1,0 +1,64 @@
+"""The host: which device computes, with how many threads, and which versions."""
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from zonas_edge import __version__
+from zonas_edge.errors import UsageError
+
+PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "pillow")
+
+
+def resolve_device(device: str) -> str:
+    """``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: CUDA is asked for and absent.
+    """
+    present = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if present else "cpu"
+    if device == "cuda" and not present:
+        raise UsageError(
+            "--device cuda: this machine has no CUDA device that torch can use",
+            "--device cpu",
+        )
+    return device
+
+
+def prepare(device: str, threads: int | None) -> None:
+    """Set what makes a seeded run repeat itself.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        threads: of torch on the CPU; None leaves torch's choice.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What the result of a seeded run depends on, apart from its request."""
+    facts: dict[str, Any] = {
+        "zonas-edge": __version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+    }
+    return facts | {name: version(name) for name in PACKAGES}
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs from the environment that a run was begun in, in words."""
+    return [
+        f"{key} is {now[key]}, the run was begun with {before.get(key)}"
+        for key in now
+        if before.get(key) != now[key]
+    ]

@@ -1,0 +1,168 @@
+"""What the user asked for: the part of a run's record that decides its result.
+
+A run goes on only under the request it was begun with. ``folder`` (where the files of
+a known set lie) is left out of that comparison, since it changes nothing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from zonas_edge.artifact import Run
+from zonas_edge.data.batches import stratified_halves
+from zonas_edge.data.dataset import Dataset
+from zonas_edge.data.load import load_dataset
+from zonas_edge.errors import DatasetError, UsageError
+from zonas_edge.profile import DeviceProfile, profile_from_dict
+from zonas_edge.seed import derived_seed
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run as it was asked for.
+
+    Args:
+        profile: the device and its budget.
+        dataset: a known name, or the path of the user's own data.
+        seed: of everything random, >= 0.
+        epochs: of the search.
+        retrain_epochs: of retraining.
+        estimator: of the hypergradient: ``hybrid`` or ``paper``.
+        device: ``cpu`` or ``cuda``, as resolved.
+        flip: the user's word that a mirrored image keeps its class.
+        classes: class names for own data, or None.
+        data_dir: where the files of known sets lie, or None for the usual places.
+    """
+
+    profile: DeviceProfile
+    dataset: str
+    seed: int
+    epochs: int
+    retrain_epochs: int
+    estimator: str
+    device: str
+    flip: bool = False
+    classes: tuple[str, ...] | None = None
+    data_dir: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The request as ``run.json`` holds it."""
+        return {
+            "profile": self.profile.to_dict(),
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "retrain_epochs": self.retrain_epochs,
+            "estimator": self.estimator,
+            "device": self.device,
+            "flip": self.flip,
+            "classes": None if self.classes is None else list(self.classes),
+            "data_dir": None if self.data_dir is None else str(self.data_dir),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], where: str) -> Self:
+        """Read what ``to_dict`` gave.
+
+        Raises:
+            UsageError: the record is damaged.
+        """
+        try:
+            return cls(
+                profile=profile_from_dict(data["profile"], where),
+                dataset=str(data["dataset"]),
+                seed=int(data["seed"]),
+                epochs=int(data["epochs"]),
+                retrain_epochs=int(data["retrain_epochs"]),
+                estimator=str(data["estimator"]),
+                device=str(data["device"]),
+                flip=bool(data["flip"]),
+                classes=tuple(data["classes"]) if data["classes"] else None,
+                data_dir=Path(data["data_dir"]) if data["data_dir"] else None,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{where}: no request that can be read ({error})",
+                "begin a new run",
+            ) from None
+
+    def difference(self, other: Self) -> str | None:
+        """The first setting that differs from another request's, in words, or None."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        for key in mine:
+            # where a profile or a set lies is no part of what it says
+            if key == "data_dir":
+                continue
+            a, b = mine[key], theirs[key]
+            if key == "profile":
+                a, b = ({**part, "path": ""} for part in (a, b))
+                if a != b:
+                    return (
+                        f"the profile is {self.profile.name},"
+                        f" the run's was {other.profile.name} with other figures"
+                        if self.profile.name == other.profile.name
+                        else f"the profile is {self.profile.name},"
+                        f" the run's is {other.profile.name}"
+                    )
+            elif a != b:
+                return f"{key.replace('_', '-')} is {a}, the run's is {b}"
+        return None
+
+
+def request_of(run: Run) -> Request:
+    """The request a run was begun with."""
+    return Request.from_dict(run.read().get("request", {}), str(run.record))
+
+
+def open_dataset(
+    run: Run, request: Request, *, offline: bool, progress: bool
+) -> Dataset:
+    """The run's data set, the same as at its beginning.
+
+    The first opening writes what the set is into the record; the later ones compare.
+
+    Raises:
+        DatasetError: its content has changed since the run began, or it is gone.
+    """
+    dataset = load_dataset(
+        request.dataset,
+        data_dir=request.data_dir,
+        offline=offline,
+        flip=request.flip,
+        classes=request.classes,
+        progress=progress,
+    )
+    known = run.read().get("dataset")
+    if known is None:
+        run.update(dataset=describe(dataset))
+    elif known.get("sha256") != dataset.sha256:
+        raise DatasetError(
+            f"{dataset.source}: sha-256 is {dataset.sha256}, but the run"
+            f" {run.name} was begun on {known.get('sha256')}",
+            "bring the data back as they were, or begin a new run",
+        )
+    return dataset
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """What a run records of its data."""
+    return {
+        "name": dataset.name,
+        "source": dataset.source,
+        "sha256": dataset.sha256,
+        "licence": dataset.licence,
+        "image": [dataset.task.channels, dataset.task.height, dataset.task.width],
+        "class_names": list(dataset.class_names),
+        "train": len(dataset.train),
+        "val": len(dataset.val),
+        "test": dataset.test_count,
+        "notes": list(dataset.notes),
+    }
+
+
+def halves(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places in the train split: the weights' half, the alphas' half."""
+    rng = np.random.default_rng(derived_seed(seed, "halves"))
+    return stratified_halves(dataset.train.labels, rng)

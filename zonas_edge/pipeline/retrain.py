@@ -1,0 +1,87 @@
+"""Retraining as a step of a run: log, checkpoints, the weights that are shipped."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from zonas_edge.artifact import Run, append_line, cut_lines
+from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.dataset import Dataset
+from zonas_edge.nn.network import Network
+from zonas_edge.pipeline.checkpoint import load_state, save_state
+from zonas_edge.pipeline.request import Request
+from zonas_edge.pipeline.search import read_architecture
+from zonas_edge.retrain import (
+    Retraining,
+    RetrainRecord,
+    RetrainSettings,
+    default_batch,
+)
+from zonas_edge.space import TaskSpec
+
+OnRetrain = Callable[[RetrainRecord, int], None]
+"""Called after each epoch with its record and the number of epochs."""
+
+
+def run_retrain(
+    run: Run, request: Request, dataset: Dataset, on_epoch: OnRetrain
+) -> None:
+    """Retrain the chosen network, or go on, and write its weights.
+
+    Args:
+        run: its folder; a checkpoint in it is gone on from.
+        request: what is asked for.
+        dataset: train is learned from, val chooses the epoch.
+        on_epoch: told of each epoch.
+    """
+    if run.finished("retrain"):
+        return
+    architecture = read_architecture(run)
+    settings = RetrainSettings(
+        epochs=request.retrain_epochs,
+        batch_size=default_batch(len(dataset.train)),
+        seed=request.seed,
+        flip=dataset.flip,
+    )
+    normalisation = Normalisation.of(dataset.train)
+    training = Retraining(
+        architecture,
+        dataset.task,
+        train=DeviceSplit.of(dataset.train, request.device),
+        val=DeviceSplit.of(dataset.val, request.device),
+        normalisation=normalisation,
+        settings=settings,
+    )
+    if run.retrain_checkpoint.is_file():
+        training.load_state_dict(load_state(run.retrain_checkpoint, request.device))
+    cut_lines(run.retrain_log, lambda line: line["epoch"] <= training.epoch)
+    run.mark("retrain", "started")
+    run.update(retrain_settings=asdict(settings))
+    while not training.finished:
+        record = training.run_epoch()
+        append_line(run.retrain_log, asdict(record))
+        save_state(run.retrain_checkpoint, training.state_dict())
+        on_epoch(record, settings.epochs)
+    save_state(
+        run.weights,
+        {
+            "network": {name: t.cpu() for name, t in training.weights.items()},
+            "mean": normalisation.mean,
+            "std": normalisation.std,
+        },
+    )
+    if training.best is not None:
+        run.update(retrain=asdict(training.best) | {"epochs": settings.epochs})
+    run.mark("retrain", "finished")
+
+
+def read_network(run: Run, task: TaskSpec) -> tuple[Network, Normalisation]:
+    """The retrained network in evaluation mode, and how its images are normalised.
+
+    Raises:
+        UsageError: it isn't there yet, or a file is damaged.
+    """
+    state = load_state(run.weights)
+    network = Network(read_architecture(run), task)
+    network.load_state_dict(state["network"])
+    network.eval()
+    return network, Normalisation(state["mean"], state["std"])

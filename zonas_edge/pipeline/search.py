@@ -1,0 +1,167 @@
+"""The search as a step of a run: history, checkpoints, selection, architecture."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from zonas_edge.architecture import Architecture
+from zonas_edge.artifact import Run, append_line, cut_lines, read_json, write_json
+from zonas_edge.constraint import (
+    Constraint,
+    check_reachable,
+    constraints_of,
+    latency_model,
+)
+from zonas_edge.cost import macs, parameters
+from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.dataset import Dataset
+from zonas_edge.errors import UsageError
+from zonas_edge.pipeline.checkpoint import load_state, save_state
+from zonas_edge.pipeline.request import Request, halves
+from zonas_edge.search.loop import Search, SearchData
+from zonas_edge.search.record import EpochRecord
+from zonas_edge.search.selection import Selection, SelectionSettings, select
+from zonas_edge.search.settings import EstimatorName, SearchSettings, default_batch
+from zonas_edge.seed import derived_seed
+
+OnSearch = Callable[[EpochRecord, int], None]
+"""Called after each epoch with its record and the number of epochs."""
+
+
+def check_budget(request: Request, dataset: Dataset) -> tuple[Constraint, ...]:
+    """The budget's limits for this task.
+
+    Raises:
+        BudgetError: no network of the space can meet one of them.
+    """
+    space = request.profile.search_space
+    limits = constraints_of(request.profile, space, dataset.task)
+    check_reachable(limits, space, request.profile.path)
+    return limits
+
+
+def search_settings(request: Request, dataset: Dataset) -> SearchSettings:
+    """The settings of the search that a request means."""
+    weights_half, _ = halves(dataset, request.seed)
+    return SearchSettings.of(
+        EstimatorName(request.estimator),
+        epochs=request.epochs,
+        batch_size=default_batch(len(weights_half), dataset.batch_size),
+        seed=request.seed,
+        flip=dataset.flip,
+    )
+
+
+def run_search(
+    run: Run,
+    request: Request,
+    dataset: Dataset,
+    on_epoch: OnSearch,
+    on_selection: Callable[[], None],
+) -> Architecture:
+    """Search, or go on searching, and write the chosen architecture.
+
+    Args:
+        run: its folder; a checkpoint in it is gone on from.
+        request: what is asked for.
+        dataset: its train split is searched on, its val split ranks.
+        on_epoch: told of each epoch.
+        on_selection: told when the ranking begins.
+
+    Raises:
+        BudgetError: the budget can't be met.
+    """
+    if run.finished("search"):
+        return read_architecture(run)
+    limits = check_budget(request, dataset)
+    settings = search_settings(request, dataset)
+    space = request.profile.search_space
+    train = DeviceSplit.of(dataset.train, request.device)
+    normalisation = Normalisation.of(dataset.train)
+    for_weights, for_alphas = halves(dataset, request.seed)
+    search = Search(
+        space,
+        dataset.task,
+        limits,
+        SearchData(train.take(for_weights), train.take(for_alphas), normalisation),
+        settings,
+    )
+    if run.search_checkpoint.is_file():
+        search.load_state_dict(load_state(run.search_checkpoint, request.device))
+    cut_lines(run.history, lambda line: line["epoch"] <= search.epoch)
+    run.mark("search", "started")
+    run.update(search_settings=asdict(settings))
+    while not search.finished:
+        record = search.run_epoch()
+        # the line first: one too many is cut back, one too few would be a gap
+        append_line(run.history, asdict(record))
+        save_state(run.search_checkpoint, search.state_dict())
+        on_epoch(record, settings.epochs)
+    on_selection()
+    selection = select(
+        search.supernet,
+        search.mixture(),
+        limits,
+        train=train,
+        val=DeviceSplit.of(dataset.val, request.device),
+        normalisation=normalisation,
+        rng=np.random.default_rng(derived_seed(request.seed, "selection")),
+        settings=SelectionSettings(),
+    )
+    best = selection.best.architecture
+    write_json(run.architecture, best.to_json())
+    run.update(search=_summary(search, selection, request, dataset))
+    run.mark("search", "finished")
+    return best
+
+
+def read_architecture(run: Run) -> Architecture:
+    """The architecture that the search chose.
+
+    Raises:
+        UsageError: there is none yet, or the file is damaged.
+    """
+    if not run.architecture.is_file():
+        raise UsageError(
+            f"{run.path}: no architecture yet, its search is not finished",
+            "repeat the search with --resume",
+        )
+    try:
+        return Architecture.from_json(read_json(run.architecture))
+    except ValueError as error:
+        raise UsageError(
+            f"{run.architecture}: {error}", "restore the file, or search again"
+        ) from None
+
+
+def _summary(
+    search: Search, selection: Selection, request: Request, dataset: Dataset
+) -> dict[str, Any]:
+    """What ``run.json`` keeps of a search."""
+    best = selection.best
+    model = latency_model(request.profile, search.space, dataset.task)
+    losses = [candidate.loss for candidate in selection.ranking]
+    taken = search.stock()
+    return {
+        "epochs": search.epoch,
+        "alpha_updates": search.alpha_updates,
+        "converged": search.converged,
+        "mean_maximum": taken[0],
+        "mean_entropy": taken[1],
+        "drawn": selection.drawn,
+        "distinct": selection.distinct,
+        "fitting": selection.fitting,
+        "repaired": selection.repaired,
+        "ranked": len(selection.ranking),
+        "ranking_loss": {"best": losses[0], "worst": losses[-1]},
+        "val_accuracy": best.accuracy,
+        "parameters": parameters(best.architecture, dataset.task),
+        "macs": macs(best.architecture, dataset.task),
+        "estimated_latency_ms": {
+            "p50": model.p50_ms(best.architecture),
+            "p95": model.p95_ms(best.architecture),
+            "source": model.source,
+        },
+    }
