@@ -121,7 +121,13 @@ def test_a_budget_above_the_largest_network_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (1234567, "1,234,567"), (3.25, "3.25"), (0.123456, "0.1235")],
+    [
+        (0.0, "0"),
+        (1234567, "1,234,567"),
+        (3.25, "3.25"),
+        (0.123456, "0.1235"),
+        (12345.6, "12,346"),
+    ],
 )
 def test_figures_are_written_as_people_do(value: float, text: str) -> None:
     assert number(value) == text

@@ -48,9 +48,7 @@ def test_latency_adds_up_over_the_edges(architecture: Architecture) -> None:
         for op, kernel in zip(stage.operations, stage.kernels, strict=True):
             total += stage.depth * MODEL.table.operation[s][list(Op).index(op)]
             if kernel is not None:
-                total += (
-                    stage.depth * MODEL.table.kernel[s][KERNELS.index(kernel)]
-                )
+                total += stage.depth * MODEL.table.kernel[s][KERNELS.index(kernel)]
     assert MODEL.p50_ms(architecture) == pytest.approx(total, rel=1e-12)
 
 

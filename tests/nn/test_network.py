@@ -30,14 +30,19 @@ def batches(count: int, size: int = 6, seed: int = 1) -> list[Tensor]:
     "candidates",
     [
         ((Op.NONE, None),) * 6,
-        ((Op.SKIP, None), *((Op.NONE, None),) * 2, (Op.SKIP, None), *((Op.NONE, None),) * 2),
+        (
+            (Op.SKIP, None),
+            *((Op.NONE, None),) * 2,
+            (Op.SKIP, None),
+            *((Op.NONE, None),) * 2,
+        ),
     ],
 )
 def test_a_network_with_dead_edges_is_refused(
     candidates: tuple[tuple[Op, int | None], ...],
 ) -> None:
     with pytest.raises(
-        ValueError, match="^the architecture is not connected and simplified$"
+        ValueError, match=r"^the architecture is not connected and simplified$"
     ):
         Network(Architecture(2, (stage_of(candidates),) * 3), TASK)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.reports import A_SUBJECT, PARITY, XEON, a_measurement, a_profile, a_report
 from zonas_edge.profile import Acceptance
-from zonas_edge.report import report_json, report_text
+from zonas_edge.report.validation import report_json, report_text
 
 Golden = Callable[[str, str], None]
 

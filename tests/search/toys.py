@@ -11,7 +11,7 @@ from zonas_edge.search.loop import Search, SearchData
 from zonas_edge.search.settings import EstimatorName, SearchSettings
 from zonas_edge.space import SearchSpace, TaskSpec
 
-SPACE = SearchSpace(channels=2, max_depth=2)
+SPACE = SearchSpace(channels=2, max_depth=1)
 TASK = TaskSpec(1, 8, 8, 2)
 SIDE = 8
 
@@ -80,3 +80,41 @@ def search_of(
 def hastened(settings: SearchSettings, **changes: object) -> SearchSettings:
     """The settings with some replaced."""
     return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def plain_stripes(count: int, seed: int) -> DeviceSplit:
+    """Vertical or horizontal stripes, period 2: no pixel alone tells the class."""
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 2
+    shift = torch.randint(2, (count, 1, 1), generator=draw)
+    row = torch.arange(SIDE)[None, :, None]
+    column = torch.arange(SIDE)[None, None, :]
+    place = torch.where(labels[:, None, None] == 0, row, column)
+    pattern = ((place + shift) % 2).float() * 2 - 1
+    noise = 20 * torch.randn(count, SIDE, SIDE, generator=draw)
+    pixels = (127 + 60 * pattern + noise).clamp(0, 255)
+    return DeviceSplit(pixels.to(torch.uint8)[:, None], labels)
+
+
+@torch.no_grad()
+def blindfold(search: Search) -> None:
+    """Let one candidate alone see the direction: the convolution of the first edge.
+
+    The stem passes pixels on, reductions average them, and every candidate of a cell
+    is an identity but that one, which subtracts the neighbours left and right.
+    """
+    supernet = search.supernet
+    supernet.stem.convolution.weight.zero_()
+    supernet.stem.convolution.weight[..., 1, 1] = 1
+    for name, part in supernet.named_parameters():
+        if "second_norm.weight" in name:
+            part.zero_()
+        elif "shortcut" in name:
+            part.fill_(1)
+        elif name.startswith("stages"):
+            centre = part.shape[-1] // 2
+            part.zero_()
+            part[..., centre, centre] = 1
+    seer = supernet.get_parameter("stages.0.0.edge_0_1.conv.weight")
+    seer[..., 3, 2:5] = torch.tensor([-1.0, 2.0, -1.0])
+    supernet.head.classifier.weight.copy_(torch.tensor([[-2.0], [2.0]]))

@@ -81,7 +81,7 @@ def run_validate(
             f"{run.path}: no exported model yet", f"zonas-edge export {run.name}"
         )
     architecture = read_architecture(run)
-    space = profile.search_space
+    space = request.profile.search_space  # the run's own, whatever it is judged by
     record: dict[str, Any] = run.read()
     openings = int(record.get("test_openings", 0)) + 1
     run.update(test_openings=openings)

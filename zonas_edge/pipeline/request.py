@@ -134,6 +134,16 @@ def open_dataset(
         classes=request.classes,
         progress=progress,
     )
+    same_data(run, dataset)
+    return dataset
+
+
+def same_data(run: Run, dataset: Dataset) -> None:
+    """Write what the data are into the record, or see that they are still the same.
+
+    Raises:
+        DatasetError: their content has changed since the run began.
+    """
     known = run.read().get("dataset")
     if known is None:
         run.update(dataset=describe(dataset))
@@ -143,7 +153,6 @@ def open_dataset(
             f" {run.name} was begun on {known.get('sha256')}",
             "bring the data back as they were, or begin a new run",
         )
-    return dataset
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

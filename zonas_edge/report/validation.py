@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zonas_edge.report.words import plain
 from zonas_edge.validate import Limit, ValidationReport
 
 NOT_CLINICAL = "Not for clinical use without validation."
@@ -68,8 +69,8 @@ def report_renderable(report: ValidationReport) -> RenderableType:
 
 
 def _headline(report: ValidationReport) -> Text:
-    name = _plain(str(report.dataset.get("name", "")))
-    run, profile = _plain(report.run), _plain(report.profile)
+    name = plain(str(report.dataset.get("name", "")))
+    run, profile = plain(report.run), plain(report.profile)
     subject = f"{run}: {name} on {profile}: " if name else f"{run}: {profile}: "
     verdict = Text(report.verdict.upper(), style=STYLES[report.verdict])
     return Text.assemble(subject, verdict)
@@ -94,7 +95,7 @@ def _limits(report: ValidationReport) -> Table:
     for gate in report.acceptance:
         verdict = "pass" if gate.passed else "fail"
         table.add_row(
-            Text(_plain(gate.name)),
+            Text(plain(gate.name)),
             f">= {_share(gate.required)}",
             _share(gate.measured),
             Text(verdict, style=STYLES[verdict]),
@@ -115,7 +116,7 @@ def _still_to_do(report: ValidationReport) -> Iterator[str]:
     """What no machine has measured yet, and how it could be."""
     for limit in report.unverified:
         yield (
-            f"Still to measure on the device: {limit.name}. {_plain(limit.note)};"
+            f"Still to measure on the device: {limit.name}. {plain(limit.note)};"
             " run the validation there."
         )
 
@@ -189,7 +190,7 @@ def _latency(report: ValidationReport) -> str:
     return (
         f"p50 {taken.p50:.3f}, p90 {taken.p90:.3f}, p95 {taken.p95:.3f},"
         f" p99 {taken.p99:.3f}, max {taken.max:.3f}, mean {taken.mean:.3f} ms\n"
-        f"{taken.runs:,} runs on {_plain(host.cpu_model)} ({host.machine}),"
+        f"{taken.runs:,} runs on {plain(host.cpu_model)} ({host.machine}),"
         f" {own}the profile's device\n"
         f"{taken.threads} thread{'s' if taken.threads > 1 else ''}, ONNX Runtime"
         f" {report.environment.machine.onnxruntime}; first inference"
@@ -204,7 +205,7 @@ def _classes(report: ValidationReport) -> Table:
         table.add_column(name, justify="right")
     for name, figures in report.per_class.items():
         table.add_row(
-            Text(_plain(name)),
+            Text(plain(name)),
             _share(figures.sensitivity),
             _share(figures.specificity),
             f"{figures.support:,}",
@@ -214,8 +215,3 @@ def _classes(report: ValidationReport) -> Table:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _plain(text: str) -> str:
-    """A user's word without line breaks or terminal control characters."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -256,16 +256,15 @@ class Search:
         indices = torch.randint(count, (size,), generator=self._generator)
         images, labels = self._batch(self._data.alphas, indices)
         vector = self.alphas.vector
-        vector.grad = None
+        vector.grad = torch.zeros_like(vector)
         self._base.zero_gradient()
         mixture = self.alphas.mixture(window.temperature, sizes=window.sizes)
         loss = functional.cross_entropy(self._base.supernet(images, mixture), labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        direct = torch.zeros_like(vector) if vector.grad is None else vector.grad
         evidence = Evidence(
             direction=window.direction,
             radius=window.radius,
-            alpha_gradient=direct.detach(),
+            alpha_gradient=vector.grad.clone(),
             penalty_gradient=self._published_gradient(window),
             weight_gradient=self._base.gradient(),
             weight_shift=(self._twin.flat - self._base.flat).detach(),

@@ -1,0 +1,171 @@
+"""The whole path through real processes: search, export, validate, run."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import SHORT, Bench, a_run, furnish
+
+pytestmark = pytest.mark.slow
+
+
+def record(folder: Path, name: str) -> dict[str, Any]:
+    file = folder / "exports" / name / "run.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A bench where the digits have been searched, with no run name given."""
+    found = furnish(tmp_path_factory.mktemp("digits"))
+    words = ["search", "--profile", "./small.toml", "--dataset", "digits"]
+    tiny = ["--epochs", "1", "--retrain-epochs", "1", "--offline"]
+    made = found.run(*words, *tiny)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.splitlines()[-1] == "next: zonas-edge export digits-small-seed0"
+    assert "search 1/1: train loss " in made.stderr
+    assert "retrain 1/1: train loss " in made.stderr
+    assert "warning: the search has not converged: mean row maximum" in made.stderr
+    return found
+
+
+def test_search_export_validate_need_no_run_name(digits: Bench) -> None:
+    exported = digits.run("export", "--json", "--quiet")
+    assert (exported.returncode, exported.stderr) == (0, "")
+    measured = digits.run("validate", "--json", "--quiet")
+
+    folder = digits.folder / "exports" / "digits-small-seed0"
+    assert measured.stdout == (folder / "report.json").read_text(encoding="utf-8")
+    report = json.loads(measured.stdout)
+    assert (
+        measured.returncode
+        == {"pass": 0, "unverified": 0, "fail": 3}[report["verdict"]]
+    )
+    assert report["parameters"] == json.loads(exported.stdout)["parameters"]
+    example = subprocess.run(
+        ["ls", str(folder)], capture_output=True, text=True, check=True
+    )
+    assert example.stdout.split() == [
+        "architecture.json",
+        "golden.npz",
+        "history.jsonl",
+        "infer.py",
+        "model.onnx",
+        "report.json",
+        "retrain.ckpt",
+        "retrain.jsonl",
+        "run.json",
+        "search.ckpt",
+        "weights.pt",
+    ]
+
+
+def test_run_prints_the_report_that_it_wrote(done: Bench) -> None:
+    report = json.loads(
+        (done.folder / "exports" / "whole" / "report.json").read_text(encoding="utf-8")
+    )
+
+    assert report["run"] == "whole"
+    assert report["test_openings"] == 1
+    assert record(done.folder, "whole")["stages"] == {
+        "search": "finished",
+        "retrain": "finished",
+        "export": "finished",
+        "validate": "finished",
+    }
+
+
+def test_a_finished_name_is_never_overwritten(done: Bench) -> None:
+    before = record(done.folder, "whole")
+
+    refused = done.run(*a_run("whole"))
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "error: exports/whole: this run exists and is finished\n"
+        "hint: choose another --name, or add --resume to go on with it\n"
+    )
+    assert record(done.folder, "whole") == before
+
+
+def test_changed_settings_can_not_be_resumed(done: Bench) -> None:
+    refused = done.run(*a_run("whole"), "--resume", "--seed", "1")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "error: exports/whole: seed is 1, the run's is 0, so it can't be resumed\n"
+        "hint: repeat the run's own command with --resume, or choose another --name\n"
+    )
+
+
+def test_a_missed_gate_is_exit_4_and_an_old_runtime_exit_5(
+    tmp_path: Path, done: Bench
+) -> None:
+    copy = furnish(tmp_path)
+    subprocess.run(
+        ["cp", "-r", str(done.folder / "exports"), "."], cwd=tmp_path, check=True
+    )
+    (tmp_path / "gates.toml").write_text("min_accuracy = 1.0\n", encoding="utf-8")
+    weak = json.loads((tmp_path / "exports/whole/report.json").read_text())
+    assert weak["accuracy"] < 1.0  # three epochs can't have learned it all
+
+    missed = copy.run("validate", "--gates", "gates.toml", "--quiet")
+    assert (missed.returncode, missed.stderr) == (4, "")
+    assert missed.stdout.startswith("whole: bands on small: FAIL\n")
+
+    old = copy.run("validate", "--profile", "./old.toml", "--quiet", "--json")
+    assert (old.returncode, old.stderr) == (5, "")
+    assert json.loads(old.stdout)["compatibility"]["passed"] is False
+    assert record(tmp_path, "whole")["test_openings"] == 3
+
+
+def test_retraining_again_takes_back_what_was_exported(
+    tmp_path: Path, done: Bench
+) -> None:
+    copy = furnish(tmp_path)
+    subprocess.run(
+        ["cp", "-r", str(done.folder / "exports"), "."], cwd=tmp_path, check=True
+    )
+    folder = tmp_path / "exports" / "whole"
+    old = (folder / "weights.pt").read_bytes()
+
+    nothing = copy.run("retrain", "--resume", "--quiet")
+    assert (nothing.returncode, nothing.stderr) == (0, "")
+    assert (folder / "weights.pt").read_bytes() == old
+    assert (folder / "report.json").exists()
+
+    made = copy.run(
+        "retrain", "--seed", "7", "--retrain-epochs", "2", "--threads", "1", "--json"
+    )
+    assert made.returncode == 0, made.stderr
+    summary = json.loads(made.stdout)
+    assert summary["stages"] == {"search": "finished", "retrain": "finished"}
+    assert summary["request"]["seed"] == 7
+    assert summary["request"]["retrain_epochs"] == 2
+    assert (folder / "weights.pt").read_bytes() != old
+    assert not (folder / "model.onnx").exists()
+    assert not (folder / "report.json").exists()
+
+    refused = copy.run("validate", "whole")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        (
+            "error: exports/whole: no exported model yet\n"
+            "hint: zonas-edge export whole\n"
+        ),
+    )
+
+
+def test_no_retrain_stops_at_the_architecture(bench: Bench) -> None:
+    words = ["search", "--profile", "./small.toml", "--dataset", "./bands.npz"]
+    made = bench.run(*words, *SHORT, "--no-retrain", "--quiet")
+
+    assert made.returncode == 0, made.stderr
+    name = "bands-small-seed0"
+    assert made.stdout.splitlines()[-1] == f"next: zonas-edge retrain {name}"
+    assert record(bench.folder, name)["stages"] == {"search": "finished"}
+    assert not (bench.folder / "exports" / name / "weights.pt").exists()

@@ -1,0 +1,320 @@
+"""The search: it learns, repeats itself, resumes exactly, and meets its budget."""
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.search.toys import (
+    SPACE,
+    TASK,
+    blindfold,
+    data_of,
+    hastened,
+    limit,
+    on,
+    plain_stripes,
+    search_of,
+    settings_of,
+)
+from tests.strategies import certain, uniform
+from zonas_edge.architecture import Probabilities, derive, largest, smallest
+from zonas_edge.constraint import fits
+from zonas_edge.cost import parameters
+from zonas_edge.data.batches import Normalisation
+from zonas_edge.search.alphas import OP_ENTRIES
+from zonas_edge.search.loop import Search, SearchData
+from zonas_edge.search.record import EpochRecord, agree, confidence
+from zonas_edge.search.schedule import Schedule
+from zonas_edge.search.selection import SelectionSettings, select
+from zonas_edge.search.settings import EstimatorName
+from zonas_edge.space import EDGES, OPS, Op, SearchSpace
+
+CONV = OPS.index(Op.CONV)
+
+
+def planted(device: str = "cpu") -> Search:
+    """A search in which the convolution of the first edge alone sees the class."""
+    settings = hastened(
+        settings_of(epochs=3, batch_size=16),
+        alpha_rate=0.1,
+        inner_steps=1,
+        schedule=Schedule(rate=0.005),
+    )
+    data = SearchData(
+        on(plain_stripes(128, 1), device),
+        on(plain_stripes(128, 2), device),
+        Normalisation(0.5, 0.25),
+    )
+    search = Search(SearchSpace(1, 1), TASK, (), data, settings)
+    blindfold(search)
+    return search
+
+
+def test_a_search_finds_the_one_candidate_that_sees_the_class() -> None:
+    search = planted()
+    before = search.mixture().op[0, 0]
+    assert before == pytest.approx(0.2, abs=0.01)
+    records = [search.run_epoch() for _ in range(3)]
+    after = search.mixture().op[0, 0]
+    assert derive(search.mixture(), channels=1).stages[0].operations[0] is Op.CONV
+    assert after[CONV] > 0.9
+    losses = [record.validation_loss or 0.0 for record in records]
+    assert losses[-1] < losses[0]
+
+
+def state_bytes(search: Search) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(search.state_dict(), buffer)
+    return buffer.getvalue()
+
+
+def loaded(data: bytes) -> Any:
+    # tensors and plain values only: no pickle is ever trusted
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+def same(first: Search, second: Search) -> bool:
+    """Weights, twin, parameters and mixtures equal to the last bit."""
+    a, b = first.state_dict(), second.state_dict()
+    return bool(
+        torch.equal(a["alphas"], b["alphas"])
+        and torch.equal(a["base"]["weights"], b["base"]["weights"])
+        and torch.equal(a["twin"]["weights"], b["twin"]["weights"])
+        and torch.equal(a["generator"], b["generator"])
+        and first.mixture().op.tobytes() == second.mixture().op.tobytes()
+    )
+
+
+EPOCHS = 3
+
+
+class Reference:
+    """One uninterrupted search of seven steps an epoch, and its states on the way."""
+
+    def __init__(self) -> None:
+        self.search = search_of(settings_of(epochs=EPOCHS))
+        self.records: list[EpochRecord] = []
+        self.states = [state_bytes(self.search)]
+        for _ in range(EPOCHS):
+            self.records.append(self.search.run_epoch())
+            self.states.append(state_bytes(self.search))
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return Reference()
+
+
+def test_the_same_seed_gives_the_same_search(reference: Reference) -> None:
+    again = search_of(settings_of(epochs=EPOCHS))
+    records = [again.run_epoch() for _ in range(EPOCHS)]
+    assert same(again, reference.search)
+    assert records == reference.records
+
+
+def test_another_seed_gives_another_search(reference: Reference) -> None:
+    other = search_of(settings_of(epochs=EPOCHS, seed=1))
+    other.run_epoch()
+    first = search_of(settings_of(epochs=EPOCHS))
+    first.load_state_dict(loaded(reference.states[1]))
+    assert not same(other, first)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_search_that_was_killed_goes_on_to_the_same_result(
+    reference: Reference, epoch: int
+) -> None:
+    resumed = search_of(settings_of(epochs=EPOCHS))
+    if epoch == 1:  # into a search that has gone elsewhere
+        resumed.run_epoch()
+    state = loaded(reference.states[epoch])
+    assert state["window"] is not None
+    resumed.load_state_dict(state)
+    records = [resumed.run_epoch() for _ in range(EPOCHS - epoch)]
+    assert same(resumed, reference.search)
+    assert records == reference.records[epoch:]
+
+
+def test_windows_run_on_across_epochs(reference: Reference) -> None:
+    assert reference.search.steps_per_epoch == 7
+    found = [record.alpha_updates for record in reference.records]
+    assert found == [7 * epoch // 10 for epoch in range(1, EPOCHS + 1)]
+
+
+def test_a_record_tells_what_happened(reference: Reference) -> None:
+    first, second = reference.records[:2]
+    assert [record.epoch for record in reference.records] == [1, 2, 3]
+    assert first.validation_loss is None  # the first window ends in epoch 2
+    assert first.implicit_slope is None
+    assert first.direct_norm is None
+    assert second.validation_loss is not None
+    assert second.direct_norm is not None
+    assert second.direct_norm > 0
+    assert second.implicit_slope is not None
+    assert second.implicit_slope > 0
+    assert first.train_loss > 0
+    # a third of the search is three full tenths
+    assert first.temperature == pytest.approx(1.5 * 0.75**3)
+    # of the window that opened last: at steps 0, 10 and 20 of 21
+    assert [record.sizes for record in reference.records] == [False, True, True]
+    assert first.strength == 1
+    assert first.expected == {}
+    assert np.asarray(first.mixture["op"]).shape == (3, 6, 5)
+    assert first.stable_epochs == 0
+    assert reference.search.finished
+
+
+def test_the_record_s_last_mixture_is_the_search_s(reference: Reference) -> None:
+    mixture = reference.search.mixture()
+    assert reference.records[-1].mixture == {
+        "op": mixture.op.tolist(),
+        "kernel": mixture.kernel.tolist(),
+        "depth": mixture.depth.tolist(),
+    }
+
+
+def test_before_the_size_phase_only_operations_move(reference: Reference) -> None:
+    before = loaded(reference.states[0])["alphas"]
+    after = loaded(reference.states[2])["alphas"]
+    assert torch.equal(before[OP_ENTRIES:], after[OP_ENTRIES:])
+    assert not torch.equal(before[:OP_ENTRIES], after[:OP_ENTRIES])
+
+
+def test_the_paper_s_estimator_runs_in_double_precision() -> None:
+    settings = hastened(
+        settings_of(EstimatorName.PAPER, epochs=1),
+        inner_steps=3,
+        schedule=Schedule(rate=0.1, size_phase=0.0),
+    )
+    low = parameters(smallest(SPACE), TASK)
+    search = search_of(settings, constraints=(limit(low),))
+    record = search.run_epoch()
+    assert search.alphas.vector.dtype == torch.float64
+    assert next(search.supernet.parameters()).dtype == torch.float64
+    assert record.strength is None
+    assert record.alpha_updates == 2
+    assert record.expected["parameters"] > low
+
+
+# -- stopping -------------------------------------------------------------------
+
+
+def parameters_saying(mixture: Probabilities, temperature: float) -> torch.Tensor:
+    """Alphas whose sparsemax is ``mixture``: on the simplex it is the identity."""
+    parts = (mixture.op, mixture.kernel, mixture.depth)
+    flat = np.concatenate([part.reshape(-1) for part in parts])
+    return torch.from_numpy(flat).float() * temperature
+
+
+@pytest.mark.parametrize(
+    ("epoch", "stable", "sizes", "decided", "converged"),
+    [
+        (30, 5, True, True, True),  # the first epoch at which it may stop
+        (40, 9, True, True, True),
+        (29, 5, True, True, False),  # the size phase has begun only lately
+        (40, 4, True, True, False),  # a decision changed four epochs ago
+        (40, 9, True, False, False),  # rows are still open
+        (40, 9, False, True, False),  # kernels were never searched
+    ],
+)
+def test_a_search_stops_once_no_decision_is_open(
+    epoch: int, stable: int, sizes: bool, decided: bool, converged: bool
+) -> None:
+    search = search_of(settings_of(epochs=50))
+    mixture = certain(largest(SPACE), 1) if decided else uniform(SPACE)
+    state = search.state_dict()
+    state |= {
+        "epoch": epoch,
+        "step": 7 * epoch,
+        "stable": stable,
+        "sizes": sizes,
+        "decisions": [torch.from_numpy(part) for part in vars(mixture).values()],
+        "alphas": parameters_saying(mixture, 10.0 if decided else 0.1),
+    }
+    search.load_state_dict(state)
+    assert search.converged is converged
+    assert search.finished is converged
+
+
+def test_a_fresh_search_has_not_converged() -> None:
+    search = search_of()
+    assert not search.converged
+    assert not search.finished
+
+
+def test_confidence_counts_rows_that_can_still_matter() -> None:
+    mixture = certain(smallest(SPACE), 1)
+    mixture.kernel[:] = 1 / 3  # of no convolution
+    assert confidence(mixture, sizes=True) == (1.0, 0.0)
+    maximum, entropy = confidence(uniform(SPACE), sizes=False)
+    assert maximum == pytest.approx(1 / 5)
+    assert entropy == pytest.approx(np.log(5))
+
+
+def test_decisions_agree_where_they_matter() -> None:
+    before, after = certain(smallest(SPACE), 1), certain(smallest(SPACE), 1)
+    after.kernel[..., 0], after.kernel[..., 2] = 0, 1
+    assert agree(before, after)
+    after.op[0, 0] = np.eye(len(OPS))[CONV]
+    assert not agree(before, after)
+
+
+# -- budget ---------------------------------------------------------------------
+
+
+def test_a_tight_budget_is_entered_in_a_few_epochs_and_met_at_the_end() -> None:
+    low, high = (parameters(found, TASK) for found in (smallest(SPACE), largest(SPACE)))
+    tight = limit(low + (high - low) // 50)
+    settings = hastened(
+        settings_of(epochs=5),
+        inner_steps=1,
+        alpha_rate=0.02,
+        schedule=Schedule(size_phase=0.0),
+    )
+    search = search_of(settings, constraints=(tight,))
+    records = [search.run_epoch() for _ in range(5)]
+    assert tight.upper is not None
+    assert records[0].expected["parameters"] > tight.upper
+    assert records[-1].expected["parameters"] <= tight.upper
+    data = data_of()
+    found = select(
+        search.supernet,
+        search.mixture(),
+        [tight],
+        train=data.weights,
+        val=data.alphas,
+        normalisation=data.normalisation,
+        rng=np.random.default_rng(0),
+        settings=SelectionSettings(draws=20, ranked=2, calibration_batches=1),
+    )
+    assert not found.repaired
+    assert fits([tight], found.best.architecture)
+
+
+def test_a_search_without_limits_has_no_pull() -> None:
+    settings = hastened(
+        settings_of(epochs=1), inner_steps=3, schedule=Schedule(size_phase=0.0)
+    )
+    record = search_of(settings).run_epoch()
+    assert record.strength == 1
+
+
+@pytest.mark.gpu
+def test_the_same_seed_gives_the_same_decisions_twice_on_cuda() -> None:
+    found = []
+    for _ in range(2):
+        search = planted("cuda")
+        for _ in range(3):
+            search.run_epoch()
+        found.append(derive(search.mixture(), channels=1).stages[0].operations[0])
+    assert found == [Op.CONV, Op.CONV]
+
+
+def test_settings_are_a_value() -> None:
+    settings = settings_of()
+    assert replace(settings, seed=1) == settings_of(seed=1)
+    assert len(EDGES) == 6

@@ -1,0 +1,136 @@
+"""Delivering a network: export it, and measure what was exported."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zonas_edge.cli import options as o
+from zonas_edge.cli.output import show, show_json, width
+
+if TYPE_CHECKING:
+    from zonas_edge.pipeline.session import Session
+    from zonas_edge.profile import DeviceProfile
+    from zonas_edge.report.progress import Progress
+    from zonas_edge.validate import ValidationReport
+
+
+def export(
+    *,
+    run: o.RunName = None,
+    data_dir: o.DataDir = None,
+    out: o.Out = o.EXPORTS,
+    offline: o.Offline = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Write the retrained network as an ONNX file.
+
+    It holds the normalisation and the class names, and nothing that the runtime of
+    the device doesn't load.
+
+    Example: zonas-edge export breastmnist-raspberry-pi-4-seed0
+    """
+    from zonas_edge.pipeline.deliver import run_export
+    from zonas_edge.pipeline.session import old_session
+    from zonas_edge.report.exported import exported_renderable
+    from zonas_edge.report.progress import Progress
+
+    with (
+        Progress(quiet=quiet) as progress,
+        old_session(
+            out, run, data_dir=data_dir, offline=offline, bars=not quiet
+        ) as session,
+    ):
+        progress.begin("export")
+        progress.step("writing the file and comparing it with torch on every val image")
+        exported = run_export(session.run, session.request, session.dataset)
+    if as_json:
+        show_json(exported.summary())
+    else:
+        show(exported_renderable(session.run, exported.summary(), out))
+
+
+def validate(
+    *,
+    run: o.RunName = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="Judge by another profile than the run's own."
+        ),
+    ] = None,
+    gates: o.Gates = None,
+    data_dir: o.DataDir = None,
+    out: o.Out = o.EXPORTS,
+    offline: o.Offline = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Measure the exported file against the budget.
+
+    Its decisions are counted on the test images, its latency on this machine.
+
+    The exit code is the verdict's: 0 for pass and unverified, 3, 4 or 5 for fail.
+
+    Example: zonas-edge validate --gates gates.toml
+    """
+    from zonas_edge.pipeline.session import old_session
+    from zonas_edge.report.progress import Progress
+    from zonas_edge.runtimes import load_consistent_profile
+
+    judge = None if profile is None else load_consistent_profile(profile)
+    with (
+        Progress(quiet=quiet) as progress,
+        old_session(
+            out, run, data_dir=data_dir, offline=offline, bars=not quiet, gates=gates
+        ) as session,
+    ):
+        report = measure(session, progress, judge)
+    show_report(report, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+def deliver(session: "Session", progress: "Progress") -> "ValidationReport":
+    """Export, unless a resumed run has done so, and validate."""
+    from zonas_edge.pipeline.deliver import run_export
+
+    if not session.run.finished("export"):
+        progress.begin("export")
+        progress.step("writing the file and comparing it with torch on every val image")
+        run_export(session.run, session.request, session.dataset)
+    return measure(session, progress, None)
+
+
+def measure(
+    session: "Session", progress: "Progress", profile: "DeviceProfile | None"
+) -> "ValidationReport":
+    """Validate against a profile, or without one against the run's own."""
+    from zonas_edge.pipeline.deliver import run_validate
+
+    progress.begin("validate")
+    return run_validate(
+        session.run,
+        session.request,
+        session.dataset,
+        profile=profile or session.request.profile,
+        acceptance=session.gates,
+        progress=progress.step,
+    )
+
+
+def show_report(report: "ValidationReport", *, as_json: bool) -> None:
+    """Print the verdict."""
+    from zonas_edge.report.validation import (
+        report_json,
+        report_renderable,
+        report_text,
+    )
+
+    if as_json:
+        typer.echo(report_json(report), nl=False)
+    elif sys.stdout.isatty():
+        show(report_renderable(report))
+    else:
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        typer.echo(report_text(report, min(width(), 100), encoding), nl=False)

@@ -1,0 +1,219 @@
+"""Making a network: search, retrain, and run, which does everything."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zonas_edge.cli import options as o
+
+if TYPE_CHECKING:
+    from zonas_edge.pipeline.session import Session
+    from zonas_edge.report.progress import Progress
+
+
+def search(
+    *,
+    profile: o.Profile,
+    dataset: o.Dataset,
+    data_dir: o.DataDir = None,
+    seed: o.Seed = 0,
+    epochs: o.Epochs = 50,
+    retrain_epochs: o.RetrainEpochs = 100,
+    device: o.DeviceName = o.Device.AUTO,
+    threads: o.Threads = None,
+    estimator: o.EstimatorName = o.Estimator.HYBRID,
+    flip: o.Flip = False,
+    classes: o.Classes = None,
+    out: o.Out = o.EXPORTS,
+    name: o.Name = None,
+    offline: o.Offline = False,
+    resume: o.Resume = False,
+    no_retrain: Annotated[
+        bool, typer.Option("--no-retrain", help="Stop at the architecture.")
+    ] = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Search a network within the budget, and retrain it.
+
+    Example: zonas-edge search --profile raspberry-pi-4 --dataset breastmnist
+    """
+    from zonas_edge.pipeline.session import Asked, new_session
+    from zonas_edge.report.progress import Progress
+
+    asked = Asked(
+        profile=profile,
+        dataset=dataset,
+        data_dir=data_dir,
+        seed=seed,
+        epochs=epochs,
+        retrain_epochs=retrain_epochs,
+        estimator=estimator.value,
+        device=device.value,
+        threads=threads,
+        flip=flip,
+        classes=o.class_names(classes),
+        gates=None,
+        offline=offline,
+        bars=not quiet,
+    )
+    last = "search" if no_retrain else "retrain"
+    with (
+        Progress(quiet=quiet) as progress,
+        new_session(
+            asked, progress, out=out, name=name, last=last, resume=resume
+        ) as session,
+    ):
+        _search(session, progress)
+        if not no_retrain:
+            _retrain(session, progress)
+    _show_run(session, out, as_json=as_json)
+
+
+def retrain(
+    *,
+    run: o.RunName = None,
+    retrain_epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Epochs of retraining; else the run's."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=o.LARGEST_SEED,
+            help="Of the retraining; else the run's.",
+        ),
+    ] = None,
+    device: Annotated[
+        o.Device | None, typer.Option(help="What computes; else as the run did.")
+    ] = None,
+    threads: o.Threads = None,
+    data_dir: o.DataDir = None,
+    out: o.Out = o.EXPORTS,
+    offline: o.Offline = False,
+    resume: o.Resume = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Train the network of a run again.
+
+    What was exported of the old weights is deleted, and must be exported again.
+
+    Example: zonas-edge retrain --retrain-epochs 200
+    """
+    from zonas_edge.pipeline.session import again, old_session
+    from zonas_edge.report.progress import Progress
+
+    with (
+        Progress(quiet=quiet) as progress,
+        old_session(
+            out, run, data_dir=data_dir, offline=offline, bars=not quiet
+        ) as opened,
+    ):
+        session = again(
+            opened,
+            progress,
+            retrain_epochs=retrain_epochs,
+            seed=seed,
+            device=None if device is None else device.value,
+            threads=threads,
+            resume=resume,
+        )
+        _retrain(session, progress)
+    _show_run(session, out, as_json=as_json)
+
+
+def run(
+    *,
+    profile: o.Profile,
+    dataset: o.Dataset,
+    data_dir: o.DataDir = None,
+    seed: o.Seed = 0,
+    epochs: o.Epochs = 50,
+    retrain_epochs: o.RetrainEpochs = 100,
+    device: o.DeviceName = o.Device.AUTO,
+    threads: o.Threads = None,
+    estimator: o.EstimatorName = o.Estimator.HYBRID,
+    flip: o.Flip = False,
+    classes: o.Classes = None,
+    gates: o.Gates = None,
+    out: o.Out = o.EXPORTS,
+    name: o.Name = None,
+    offline: o.Offline = False,
+    resume: o.Resume = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Search, retrain, export and validate.
+
+    The exit code is the verdict's: 0 for pass and unverified, 3, 4 or 5 for fail.
+
+    Example: zonas-edge run --profile x86-64 --dataset digits --epochs 10
+    """
+    from zonas_edge.cli.deliver import deliver, show_report
+    from zonas_edge.pipeline.session import Asked, new_session
+    from zonas_edge.report.progress import Progress
+
+    asked = Asked(
+        profile=profile,
+        dataset=dataset,
+        data_dir=data_dir,
+        seed=seed,
+        epochs=epochs,
+        retrain_epochs=retrain_epochs,
+        estimator=estimator.value,
+        device=device.value,
+        threads=threads,
+        flip=flip,
+        classes=o.class_names(classes),
+        gates=gates,
+        offline=offline,
+        bars=not quiet,
+    )
+    with (
+        Progress(quiet=quiet) as progress,
+        new_session(
+            asked, progress, out=out, name=name, last="validate", resume=resume
+        ) as session,
+    ):
+        _search(session, progress)
+        _retrain(session, progress)
+        report = deliver(session, progress)
+    show_report(report, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+def _search(session: "Session", progress: "Progress") -> None:
+    from zonas_edge.pipeline.search import run_search
+    from zonas_edge.pipeline.session import search_doubts
+
+    progress.begin("search", session.request.profile.budget)
+    run_search(
+        session.run,
+        session.request,
+        session.dataset,
+        progress.search_epoch,
+        progress.selection,
+    )
+    for text in search_doubts(session.run):
+        progress.warn(text)
+
+
+def _retrain(session: "Session", progress: "Progress") -> None:
+    from zonas_edge.pipeline.retrain import run_retrain
+
+    progress.begin("retrain")
+    run_retrain(session.run, session.request, session.dataset, progress.retrain_epoch)
+
+
+def _show_run(session: "Session", out: Path, *, as_json: bool) -> None:
+    from zonas_edge.cli.output import show, show_json
+    from zonas_edge.report.runs import run_renderable, run_summary
+
+    if as_json:
+        show_json(run_summary(session.run))
+    else:
+        show(run_renderable(session.run, out))

@@ -1,0 +1,102 @@
+"""The options that several commands share, each with its one help text."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LARGEST_SEED = 2**31 - 1
+
+
+class Device(StrEnum):
+    """What computes."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Estimator(StrEnum):
+    """Estimators of the hypergradient; named again, since theirs would load torch."""
+
+    HYBRID = "hybrid"
+    PAPER = "paper"
+
+
+RunName = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="Name of the run; the newest.")
+]
+Profile = Annotated[
+    str,
+    typer.Option(metavar="NAME|FILE", help="Device profile: a shipped one or TOML."),
+]
+Dataset = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|PATH",
+        help="digits, a MedMNIST set, or a path to an .npz or an image folder.",
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where MedMNIST files lie; else $ZONAS_EDGE_DATA, else ~/.medmnist.",
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(metavar="N", min=0, max=LARGEST_SEED, help="Of everything random."),
+]
+Epochs = Annotated[int, typer.Option(metavar="N", min=1, help="Epochs of the search.")]
+RetrainEpochs = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Epochs of retraining.")
+]
+DeviceName = Annotated[Device, typer.Option(help="What computes.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, max=1024, help="CPU threads of torch; else its own choice."
+    ),
+]
+EstimatorName = Annotated[
+    Estimator, typer.Option(help="How the hypergradient is estimated.")
+]
+Flip = Annotated[
+    bool,
+    typer.Option("--flip", help="Own data: a mirrored image keeps its class."),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,C", help="Own data: class names in order of the labels."),
+]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of runs.")]
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of this run; else data, profile and seed."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never fetch anything.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where the same command was stopped.")
+]
+Gates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="TOML with min_accuracy, min_auc, min_sensitivity; else the profile's.",
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of text.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", help="No progress on stderr, only warnings.")
+]
+
+EXPORTS = Path("exports")
+
+
+def class_names(words: str | None) -> tuple[str, ...] | None:
+    """``a,b,c`` as three names."""
+    return None if words is None else tuple(word.strip() for word in words.split(","))

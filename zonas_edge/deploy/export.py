@@ -1,0 +1,197 @@
+"""Export: one self-contained ONNX file, checked before it is accepted.
+
+torch's default exporter silently writes opset 18 and a side file whatever it is asked
+for (deployment facts, section 0.1); the other one obeys. The file is then stripped of
+what no runtime needs, given its metadata, and proven: it is sound, within the
+profile's ceilings, has as many weights as its architecture, and says on every val
+image what the network says.
+"""
+
+import io
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+
+from zonas_edge.cost import parameters
+from zonas_edge.data.batches import Normalisation
+from zonas_edge.data.dataset import Split
+from zonas_edge.deploy.check import FileFacts, check_file, weight_count
+from zonas_edge.deploy.fold import DeployedNetwork
+from zonas_edge.deploy.parity import (
+    Parity,
+    compare,
+    file_probabilities,
+    network_probabilities,
+)
+from zonas_edge.errors import AcceptanceError, IncompatibleError
+from zonas_edge.nn.network import Network
+from zonas_edge.profile import RuntimeLimits
+
+INPUT, OUTPUT = "image", "probabilities"
+OLDEST_OPSET = 13
+"""Reductions and poolings of this space are exported alike from here on."""
+GOLDEN_IMAGES = 32
+LEGACY_WARNINGS = (
+    "You are using the legacy TorchScript-based ONNX export",
+    "The feature will be removed",
+)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that has passed its checks.
+
+    Args:
+        model: the ONNX file.
+        golden: an ``.npz`` with ``images`` and the network's ``probabilities``.
+        facts: what a runtime looks at.
+        parameters: weights in the file [count].
+        parity: file against network on the val split.
+    """
+
+    model: bytes
+    golden: bytes
+    facts: FileFacts
+    parameters: int
+    parity: Parity
+
+    def summary(self) -> dict[str, Any]:
+        """What ``run.json`` keeps of an export."""
+        return {
+            "model_bytes": len(self.model),
+            "parameters": self.parameters,
+            **asdict(self.facts),
+            "parity": asdict(self.parity) | {"split": "val"},
+        }
+
+
+def export_network(
+    network: Network,
+    normalisation: Normalisation,
+    *,
+    runtime: RuntimeLimits,
+    val: Split,
+    metadata: Mapping[str, str],
+    class_names: Sequence[str],
+) -> Exported:
+    """Write the network as an ONNX file, and prove it.
+
+    Args:
+        network: trained.
+        normalisation: of its images.
+        runtime: the highest opset and IR version that the device loads.
+        val: the split on which file and network are compared.
+        metadata: goes into the file as text.
+        class_names: in order of the probabilities; goes into the file as JSON.
+
+    Raises:
+        IncompatibleError: the device's runtime would not load it.
+        AcceptanceError: it doesn't say what the network says.
+    """
+    model = _convert(network, normalisation, runtime.max_opset)
+    _describe(model, metadata, class_names)
+    model.ir_version = min(model.ir_version, runtime.max_ir)
+    facts = check_file(model, runtime, "export")
+    count, expected = (
+        weight_count(model),
+        parameters(network.architecture, network.task),
+    )
+    if count != expected:
+        raise IncompatibleError(
+            f"export: the file has {count:,} weights, its architecture {expected:,}"
+        )
+    data = model.SerializeToString(deterministic=True)
+    reference = network_probabilities(network, normalisation, val.images)
+    parity = compare(reference, file_probabilities(data, val.images))
+    if not parity.passed:
+        raise AcceptanceError(
+            f"export: the file differs from the network on {parity.changed} of"
+            f" {parity.images} val decisions, by up to {parity.max_difference:.1e}"
+        )
+    return Exported(
+        model=data,
+        golden=_golden(network, normalisation, val.images),
+        facts=facts,
+        parameters=count,
+        parity=parity,
+    )
+
+
+def _convert(
+    network: Network, normalisation: Normalisation, max_opset: int
+) -> onnx.ModelProto:
+    if max_opset < OLDEST_OPSET:
+        raise IncompatibleError(
+            f"export: the profile allows opset {max_opset}, the networks need"
+            f" {OLDEST_OPSET}",
+            f"runtime.max_opset = {OLDEST_OPSET}",
+        )
+    task = network.task
+    image = torch.zeros(1, task.channels, task.height, task.width, dtype=torch.uint8)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # the exporter that obeys is the deprecated one
+        for message in LEGACY_WARNINGS:
+            warnings.filterwarnings("ignore", message, DeprecationWarning)
+        torch.onnx.export(
+            DeployedNetwork(network, normalisation).cpu().eval(),
+            (image,),
+            buffer,  # type: ignore[arg-type]  # the signature forgets buffers
+            dynamo=False,
+            opset_version=OLDEST_OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            do_constant_folding=True,
+        )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def _describe(
+    model: onnx.ModelProto, metadata: Mapping[str, str], class_names: Sequence[str]
+) -> None:
+    """Drop what no runtime needs; say what the file is."""
+    model.producer_name, model.producer_version = "zonas-edge", ""
+    used = {node.domain for node in model.graph.node}
+    kept = [entry for entry in model.opset_import if entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    for node in model.graph.node:
+        node.doc_string = ""
+    _, channels, height, width = (
+        side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim
+    )
+    words = dict(metadata) | {
+        "class_names": json.dumps(list(class_names), ensure_ascii=False),
+        "input": (
+            f"{INPUT}: uint8 [1, {channels}, {height}, {width}], NCHW,"
+            f" {'RGB' if channels > 1 else 'gray'}, 0 to 255, no preprocessing"
+        ),
+        "output": f"{OUTPUT}: float32 [1, {len(class_names)}], sums to 1",
+    }
+    onnx.helper.set_model_props(model, words)
+
+
+def _golden(
+    network: Network, normalisation: Normalisation, images: npt.NDArray[np.uint8]
+) -> bytes:
+    """Val images, black, white and a ramp, with what the network says of them."""
+    shape = images.shape[1:]
+    ramp = np.linspace(0, 255, num=int(np.prod(shape))).astype(np.uint8).reshape(shape)
+    extremes = np.stack(
+        [np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), ramp]
+    )
+    chosen = np.concatenate([images[:GOLDEN_IMAGES], extremes])
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        images=chosen,
+        probabilities=network_probabilities(network, normalisation, chosen),
+    )
+    return buffer.getvalue()

@@ -1,0 +1,85 @@
+"""Parity: does the file say what the network says, on every image?
+
+Logit tolerances are arbitrary; what matters on the device is the probability and the
+decision. Decisions that differ only where two classes are level are counted apart.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+import torch
+
+from zonas_edge.data.batches import Normalisation
+from zonas_edge.nn.network import Network
+
+TOLERANCE = 1e-4
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Two implementations compared.
+
+    Args:
+        images: number compared.
+        max_difference: largest difference of a probability.
+        changed: decisions that differ.
+        near_ties: decisions that differ where the first two classes are within the
+            tolerance of each other; not in ``changed``.
+    """
+
+    images: int
+    max_difference: float
+    changed: int
+    near_ties: int
+
+    @property
+    def passed(self) -> bool:
+        """True if probabilities agree within the tolerance and no decision changed."""
+        return self.max_difference <= TOLERANCE and self.changed == 0
+
+
+@torch.no_grad()
+def network_probabilities(
+    network: Network, normalisation: Normalisation, images: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float32]:
+    """What the unfolded network says, in torch: float32 ``[N, K]``."""
+    network.eval()
+    parts = []
+    for start in range(0, len(images), BATCH):
+        batch = torch.tensor(images[start : start + BATCH])
+        parts.append(torch.softmax(network(normalisation.apply(batch)), dim=1))
+    result: npt.NDArray[np.float32] = torch.cat(parts).numpy()
+    return result
+
+
+def file_probabilities(
+    model: bytes, images: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float32]:
+    """What the file says, in ONNX Runtime, one image at a time: float32 ``[N, K]``."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (source,) = session.get_inputs()
+    rows = [
+        session.run(None, {source.name: np.ascontiguousarray(image[None])})[0]
+        for image in images
+    ]
+    return np.concatenate(rows)
+
+
+def compare(
+    reference: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
+) -> Parity:
+    """Compare probabilities ``[N, K]`` of the same images."""
+    ordered = np.sort(reference, axis=1)
+    tie = ordered[:, -1] - ordered[:, -2] <= TOLERANCE
+    differs = reference.argmax(1) != other.argmax(1)
+    return Parity(
+        images=len(reference),
+        max_difference=float(np.abs(reference - other).max()),
+        changed=int((differs & ~tie).sum()),
+        near_ties=int((differs & tie).sum()),
+    )

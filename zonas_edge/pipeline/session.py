@@ -1,0 +1,298 @@
+"""A command's hold on a run: the request, the data, the lock, what has changed.
+
+Whatever the user can have got wrong is told before anything is written: the profile,
+the gates, the device, the data, the budget, and only then the run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from zonas_edge.artifact import Run, open_run
+from zonas_edge.artifact.files import plain_errors
+from zonas_edge.data.dataset import Dataset
+from zonas_edge.data.load import load_dataset
+from zonas_edge.errors import UsageError
+from zonas_edge.pipeline.begin import begin
+from zonas_edge.pipeline.host import changes, environment, prepare, resolve_device
+from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_data
+from zonas_edge.pipeline.search import check_budget
+from zonas_edge.profile import Acceptance, load_gates
+from zonas_edge.runtimes import load_consistent_profile
+from zonas_edge.validate.verdict import check_gates
+
+DECIDED = 0.9
+"""Mean row maximum from which a search counts as decided (algorithm.md, section 13)."""
+
+
+class Watcher(Protocol):
+    """Who is told what the user should know."""
+
+    def note(self, text: str) -> None:
+        """Hear what happens, which can be passed over."""
+
+    def warn(self, text: str) -> None:
+        """Hear what may make the result another than the user expects."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a new run.
+
+    Args:
+        profile: name or path.
+        dataset: name or path.
+        data_dir: where the files of known sets lie, None for the usual places.
+        seed: of everything random, >= 0.
+        epochs: of the search, >= 1.
+        retrain_epochs: of retraining, >= 1.
+        estimator: ``hybrid`` or ``paper``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: of torch, None for its own choice.
+        flip: the user's word that a mirrored image keeps its class.
+        classes: class names instead of the data's own, or None.
+        gates: file of acceptance criteria, or None.
+        offline: never fetch.
+        bars: show a bar while fetching.
+    """
+
+    profile: str
+    dataset: str
+    data_dir: Path | None
+    seed: int
+    epochs: int
+    retrain_epochs: int
+    estimator: str
+    device: str
+    threads: int | None
+    flip: bool
+    classes: tuple[str, ...] | None
+    gates: str | None
+    offline: bool
+    bars: bool
+
+
+@dataclass(frozen=True)
+class Session:
+    """A locked run with its request and its data.
+
+    Args:
+        run: its folder.
+        request: what it is made under.
+        dataset: its data, checked.
+        gates: criteria of ``--gates``, or None for the profile's own.
+    """
+
+    run: Run
+    request: Request
+    dataset: Dataset
+    gates: Acceptance | None = None
+
+
+@contextmanager
+def new_session(
+    asked: Asked,
+    watcher: Watcher,
+    *,
+    out: Path,
+    name: str | None,
+    last: str,
+    resume: bool,
+) -> Iterator[Session]:
+    """Begin a run, or go on with one, and keep others out of it.
+
+    Args:
+        asked: the options.
+        watcher: hears warnings of the data and what became of an older run.
+        out: folder of runs.
+        name: of the run, or None for one made from the request.
+        last: the stage whose end makes the run finished.
+        resume: go on with the run if it exists.
+
+    Raises:
+        UsageError: an option that can't be used, or a run that can't be gone on with.
+        BudgetError: a budget that no network can meet.
+        DatasetError: data that can't be used.
+    """
+    profile = load_consistent_profile(asked.profile)
+    gates = None if asked.gates is None else load_gates(asked.gates)
+    device = resolve_device(asked.device)
+    prepare(device, asked.threads)
+    dataset = load_dataset(
+        asked.dataset,
+        data_dir=asked.data_dir,
+        offline=asked.offline,
+        flip=asked.flip,
+        classes=asked.classes,
+        progress=asked.bars,
+    )
+    for text in dataset.notes:
+        watcher.warn(text)
+    check_gates(gates or profile.acceptance, dataset.class_names)
+    request = Request(
+        profile=profile,
+        dataset=dataset.source,  # absolute: a later command may stand elsewhere
+        seed=asked.seed,
+        epochs=asked.epochs,
+        retrain_epochs=asked.retrain_epochs,
+        estimator=asked.estimator,
+        device=device,
+        flip=asked.flip,
+        classes=asked.classes,
+        data_dir=None if dataset.folder is None else Path(dataset.folder),
+    )
+    check_budget(request, dataset)
+    begun = begin(out, name, request, dataset=dataset.name, last=last, resume=resume)
+    for text in begun.notices:
+        watcher.note(text)
+    with begun.run.lock():
+        same_data(begun.run, dataset)
+        remember_host(begun.run, device, "environment", watcher)
+        yield Session(begun.run, request, dataset, gates)
+
+
+@contextmanager
+def old_session(
+    out: Path,
+    name: str | None,
+    *,
+    data_dir: Path | None,
+    offline: bool,
+    bars: bool,
+    gates: str | None = None,
+) -> Iterator[Session]:
+    """Open a run for what comes after its search, and keep others out of it.
+
+    Args:
+        out: folder of runs.
+        name: of the run, or None for the newest.
+        data_dir: where its data lie now, None for where they lay.
+        offline: never fetch.
+        bars: show a bar while fetching.
+        gates: file of acceptance criteria, or None.
+
+    Raises:
+        UsageError: no such run, or a record that can't be read.
+        DatasetError: its data are gone or have changed.
+    """
+    acceptance = None if gates is None else load_gates(gates)
+    run = open_run(out, name)
+    with run.lock():
+        request = request_of(run)
+        if data_dir is not None:
+            request = replace(request, data_dir=data_dir)
+        dataset = open_dataset(run, request, offline=offline, progress=bars)
+        if dataset.folder is not None:
+            request = replace(request, data_dir=Path(dataset.folder))
+        yield Session(run, request, dataset, acceptance)
+
+
+def remember_host(run: Run, device: str, key: str, watcher: Watcher) -> None:
+    """Record what the work begins under, or warn of what is different since.
+
+    Args:
+        run: its folder, locked.
+        device: ``cpu`` or ``cuda``.
+        key: of the record: ``environment``, or ``retrain_environment`` for a
+            retraining that was repeated.
+        watcher: hears each difference.
+    """
+    now = environment(device)
+    before: dict[str, Any] | None = run.read().get(key)
+    if before is None:
+        run.update(**{key: now})
+        return
+    for difference in changes(before, now):
+        watcher.warn(f"{difference}, so the result may differ in its last digits")
+
+
+def again(
+    session: Session,
+    watcher: Watcher,
+    *,
+    retrain_epochs: int | None,
+    seed: int | None,
+    device: str | None,
+    threads: int | None,
+    resume: bool,
+) -> Session:
+    """The session of a retraining that is repeated, or gone on with.
+
+    Args:
+        session: a locked run whose search is finished.
+        watcher: hears what has changed since.
+        retrain_epochs: None for the run's own, as the next three.
+        seed: of the retraining.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: of torch, None for its own choice.
+        resume: go on instead of starting over.
+
+    Raises:
+        UsageError: there is nothing to retrain, or it can't be gone on with so.
+    """
+    run, request = session.run, session.request
+    if not run.finished("search"):
+        raise UsageError(
+            f"{run.path}: its search is not finished",
+            "repeat the search with --resume",
+        )
+    chosen = resolve_device(device or request.device)
+    prepare(chosen, threads)
+    wanted = replace(
+        request,
+        device=chosen,
+        retrain_epochs=retrain_epochs or request.retrain_epochs,
+        seed=request.seed if seed is None else seed,
+    )
+    key = "retrain_environment"
+    if not resume:
+        _forget_retraining(run)
+        run.update(**{"request": wanted.to_dict(), key: environment(chosen)})
+    elif (difference := wanted.difference(request)) is not None:
+        raise UsageError(
+            f"{run.path}: {difference}, so it can't be resumed",
+            "leave out --resume to start the retraining over",
+        )
+    elif not run.finished("retrain"):
+        first = key if key in run.read() else "environment"
+        remember_host(run, chosen, first, watcher)
+    return replace(session, request=wanted)
+
+
+def _forget_retraining(run: Run) -> None:
+    """Take back what came of the old weights, the marks before the files.
+
+    A model that stays beside other weights than its own would be a false witness.
+    """
+    search = {key: state for key, state in run.stages().items() if key == "search"}
+    run.update(stages=search)
+    with plain_errors(run.path):
+        for file in (
+            run.retrain_checkpoint,
+            run.retrain_log,
+            run.weights,
+            run.model,
+            run.golden,
+            run.example,
+            run.report,
+        ):
+            file.unlink(missing_ok=True)
+
+
+def search_doubts(run: Run) -> tuple[str, ...]:
+    """Why the architecture may be no better than one drawn blindly, a sentence each."""
+    found: dict[str, Any] = run.read().get("search", {})
+    updates = int(found.get("alpha_updates", 0))
+    maximum = float(found.get("mean_maximum", 1.0))
+    if not updates:
+        return ("0 alpha updates: the search decided nothing; give it more --epochs",)
+    if not found.get("converged") and maximum < DECIDED:
+        doubt = (
+            f"the search has not converged: mean row maximum {maximum:.2f}, below"
+            f" {DECIDED}, after {updates:,} alpha"
+            f" update{'' if updates == 1 else 's'}; give it more --epochs"
+        )
+        return (doubt,)
+    return ()

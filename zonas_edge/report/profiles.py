@@ -1,0 +1,67 @@
+"""Device profiles for a reader: the list, and one of them whole."""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from zonas_edge.profile import DeviceProfile
+from zonas_edge.report.words import plain
+
+_UNITS = {
+    "parameters": "weights",
+    "min_parameters": "weights",
+    "latency_p95_ms": "ms at batch 1",
+    "model_kb": "x 1,024 bytes",
+    "gflops": "x 10^9 operations/s",
+    "gbps": "x 10^9 bytes/s",
+    "overhead_us": "us per operator",
+}
+
+
+def profile_table(profiles: Iterable[DeviceProfile]) -> RenderableType:
+    """One line a profile: its device and its budget."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("profile", "device"):
+        table.add_column(heading)
+    for heading in ("parameters", "p95 ms", "model KiB", "threads"):
+        table.add_column(heading, justify="right")
+    table.add_column("onnxruntime")
+    for profile in profiles:
+        budget = profile.budget
+        table.add_row(
+            Text(plain(profile.name)),
+            Text(plain(profile.device.name)),
+            _figure(budget.parameters),
+            _figure(budget.latency_p95_ms),
+            _figure(budget.model_kb),
+            _figure(profile.runtime.threads),
+            Text(plain(profile.runtime.onnxruntime)),
+        )
+    return table
+
+
+def profile_renderable(profile: DeviceProfile) -> RenderableType:
+    """Every key of a profile that has a value, by section."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    data = profile.to_dict()
+    heading = f"{data.pop('name')} ({data.pop('path')})"
+    for section, keys in data.items():
+        for key, value in keys.items():
+            if value not in (None, "", [], {}):
+                text = f"{_shown(value)} {_UNITS.get(key, '')}".rstrip()
+                table.add_row(f"{section}.{key}", Text(plain(text)))
+    return Group(Text(plain(heading), style="bold"), table)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.10g}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {item}" for key, item in value.items())
+    return _figure(value) if isinstance(value, int | float) else str(value)

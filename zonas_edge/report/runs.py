@@ -1,0 +1,217 @@
+"""Runs for a reader: the list, one run's summary, and what to type next.
+
+A summary is made from the run's record alone, so that a run looks the same on the
+machine it was copied to. What the record doesn't hold yet is left out.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from zonas_edge.architecture import Architecture
+from zonas_edge.artifact import SCHEMA, Run, read_json
+from zonas_edge.errors import UsageError
+from zonas_edge.report.words import count, plain
+
+STAGES = ("search", "retrain", "export", "validate")
+
+
+def run_summary(run: Run) -> dict[str, Any]:
+    """What became of a run, as plain JSON values.
+
+    Raises:
+        UsageError: a file of the run is damaged.
+    """
+    record = run.read()
+    done = record["stages"]
+    summary: dict[str, Any] = {
+        "schema": SCHEMA,
+        "name": run.name,
+        "path": str(run.path),
+        **{
+            key: record[key]
+            for key in (
+                "created",
+                "stages",
+                "request",
+                "dataset",
+                "environment",
+                "search",
+                "retrain",
+                "export",
+                "test_openings",
+            )
+            if key in record
+        },
+    }
+    if done.get("search") == "finished":
+        summary["architecture"] = read_json(run.architecture)
+    if done.get("validate") == "finished":
+        summary["verdict"] = read_json(run.report).get("verdict")
+    return summary
+
+
+def run_table(runs: Iterable[Run]) -> RenderableType:
+    """One line a run, in the order given."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("run", "profile", "dataset", "seed", "parameters", "state"):
+        right = heading in {"seed", "parameters"}
+        table.add_column(heading, justify="right" if right else "left")
+    for run in runs:
+        summary = run_summary(run)
+        request = summary.get("request", {})
+        table.add_row(
+            Text(plain(run.name)),
+            Text(plain(_profile_name(summary))),
+            Text(plain(str(summary.get("dataset", {}).get("name", "-")))),
+            str(request.get("seed", "-")),
+            _count(summary.get("search", {}).get("parameters")),
+            state_of(summary),
+        )
+    return table
+
+
+def state_of(summary: dict[str, Any]) -> str:
+    """How far a run has come: ``validated: pass``, ``retrain unfinished``."""
+    if "verdict" in summary:
+        return f"validated: {summary['verdict']}"
+    stages = summary["stages"]
+    reached = [stage for stage in STAGES if stage in stages]
+    return f"{reached[-1]} {stages[reached[-1]]}" if reached else "empty"
+
+
+def run_renderable(run: Run, out: Path) -> RenderableType:
+    """A run's summary, with the network in words and the next command.
+
+    Args:
+        run: its folder.
+        out: the folder of runs, as the user named it.
+
+    Raises:
+        UsageError: a file of the run is damaged.
+    """
+    summary = run_summary(run)
+    try:
+        rows = list(_rows(summary))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{run.record}: damaged ({type(error).__name__}: {error})",
+            "restore the file, or begin a new run",
+        ) from None
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, text in rows:
+        grid.add_row(name, Text(plain_lines(text)))
+    following = next_command(run, out, summary)
+    return Group(grid, Text(f"next: {plain(following)}")) if following else grid
+
+
+def next_command(run: Run, out: Path, summary: dict[str, Any]) -> str | None:
+    """The command that goes on from here, or None behind the last."""
+    stages = summary["stages"]
+    if stages.get("search") != "finished":
+        return None  # only the search's own options go on with it
+    names = ("retrain", "export", "validate")
+    todo = [name for name in names if stages.get(name) != "finished"]
+    if not todo:
+        return None
+    words = ["zonas-edge", todo[0], run.name]
+    if todo[0] == "retrain" and stages.get("retrain") == "started":
+        words.append("--resume")
+    if out != Path("exports"):
+        words += ["--out", str(out)]
+    return shlex.join(words)
+
+
+def plain_lines(text: str) -> str:
+    """A text of our own lines, each without control characters."""
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
+def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "run", summary["path"]
+    yield "state", state_of(summary)
+    yield "profile", _profile_name(summary)
+    if "dataset" in summary:
+        yield "data", _data(summary["dataset"])
+    if "architecture" in summary:
+        yield "network", Architecture.from_json(summary["architecture"]).summary()
+    if "search" in summary:
+        yield from _search_rows(summary["search"], _budget(summary))
+    if "retrain" in summary:
+        best = summary["retrain"]
+        yield (
+            "retraining",
+            (
+                f"val accuracy {best['val_accuracy']:.3f},"
+                f" val loss {best['val_loss']:.3f},"
+                f" epoch {best['epoch']} of {best['epochs']}"
+            ),
+        )
+
+
+def _search_rows(
+    found: dict[str, Any], budget: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    allowed = budget.get("parameters")
+    yield (
+        "parameters",
+        f"{found['parameters']:,} of {_count(allowed)}, {found['macs']:,} MACs",
+    )
+    latency = found["estimated_latency_ms"]
+    limit = budget.get("latency_p95_ms")
+    yield (
+        "latency",
+        (
+            f"p95 {latency['p95']:.3f} ms of"
+            f" {'no limit' if limit is None else f'{limit:,.10g} ms'}"
+            " (an estimate, not measured)"
+        ),
+    )
+    yield (
+        "search",
+        (
+            f"{count(found['epochs'], 'epoch')},"
+            f" {count(found['alpha_updates'], 'alpha update')},"
+            f" {'converged' if found['converged'] else 'not converged'}"
+            f" (mean maximum {found['mean_maximum']:.2f},"
+            f" entropy {found['mean_entropy']:.2f})"
+        ),
+    )
+    spread = found["ranking_loss"]
+    yield (
+        "selection",
+        (
+            f"{count(found['ranked'], 'network')} ranked,"
+            f" val loss {spread['best']:.3f} to {spread['worst']:.3f}"
+            f"{', made to fit the budget' if found['repaired'] else ''}"
+        ),
+    )
+
+
+def _data(dataset: dict[str, Any]) -> str:
+    channels, height, width = dataset["image"]
+    return (
+        f"{dataset['name']}: {height}x{width} {'gray' if channels == 1 else 'RGB'},"
+        f" {len(dataset['class_names'])} classes, {dataset['train']:,} train,"
+        f" {dataset['val']:,} val, {dataset['test']:,} test images"
+    )
+
+
+def _budget(summary: dict[str, Any]) -> dict[str, Any]:
+    budget: dict[str, Any] = (
+        summary.get("request", {}).get("profile", {}).get("budget", {})
+    )
+    return budget
+
+
+def _profile_name(summary: dict[str, Any]) -> str:
+    return str(summary.get("request", {}).get("profile", {}).get("name", "-"))
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"

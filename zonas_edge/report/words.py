@@ -1,0 +1,11 @@
+"""Words in a line: the user's, which may hold what breaks one, and counted things."""
+
+
+def plain(text: str) -> str:
+    """A user's word without line breaks or terminal control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def count(number: int, thing: str) -> str:
+    """``1 epoch``, ``2 epochs``."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
