@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from time import perf_counter
 
-from zonas_edge.artifact import Run, append_line, cut_lines
+from zonas_edge.artifact import Run, append_line, cut_lines, read_lines
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.nn.network import Network
 from zonas_edge.pipeline.checkpoint import load_state, save_state
 from zonas_edge.pipeline.request import Request
-from zonas_edge.pipeline.search import read_architecture
+from zonas_edge.pipeline.search import epoch_seconds, read_architecture
 from zonas_edge.retrain import (
     Retraining,
     RetrainRecord,
@@ -57,8 +58,10 @@ def run_retrain(
     run.mark("retrain", "started")
     run.update(retrain_settings=asdict(settings))
     while not training.finished:
+        begun = perf_counter()
         record = training.run_epoch()
-        append_line(run.retrain_log, asdict(record))
+        seconds = round(perf_counter() - begun, 3)
+        append_line(run.retrain_log, asdict(record) | {"seconds": seconds})
         save_state(run.retrain_checkpoint, training.state_dict())
         on_epoch(record, settings.epochs)
     save_state(
@@ -70,7 +73,11 @@ def run_retrain(
         },
     )
     if training.best is not None:
-        run.update(retrain=asdict(training.best) | {"epochs": settings.epochs})
+        seconds = round(epoch_seconds(read_lines(run.retrain_log)), 1)
+        run.update(
+            retrain=asdict(training.best)
+            | {"epochs": settings.epochs, "retrain_seconds": seconds}
+        )
     run.mark("retrain", "finished")
 
 

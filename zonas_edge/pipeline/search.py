@@ -1,13 +1,21 @@
 """The search as a step of a run: history, checkpoints, selection, architecture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from zonas_edge.architecture import Architecture
-from zonas_edge.artifact import Run, append_line, cut_lines, read_json, write_json
+from zonas_edge.artifact import (
+    Run,
+    append_line,
+    cut_lines,
+    read_json,
+    read_lines,
+    write_json,
+)
 from zonas_edge.constraint import (
     Constraint,
     check_reachable,
@@ -94,12 +102,15 @@ def run_search(
     run.mark("search", "started")
     run.update(search_settings=asdict(settings))
     while not search.finished:
+        begun = perf_counter()
         record = search.run_epoch()
+        seconds = round(perf_counter() - begun, 3)
         # the line first: one too many is cut back, one too few would be a gap
-        append_line(run.history, asdict(record))
+        append_line(run.history, asdict(record) | {"seconds": seconds})
         save_state(run.search_checkpoint, search.state_dict())
         on_epoch(record, settings.epochs)
     on_selection()
+    begun = perf_counter()
     selection = select(
         search.supernet,
         search.mixture(),
@@ -112,9 +123,19 @@ def run_search(
     )
     best = selection.best.architecture
     write_json(run.architecture, best.to_json())
-    run.update(search=_summary(search, selection, request, dataset))
+    summary = _summary(search, selection, request, dataset)
+    seconds = {
+        "search_seconds": round(epoch_seconds(read_lines(run.history)), 1),
+        "selection_seconds": round(perf_counter() - begun, 1),
+    }
+    run.update(search=summary | seconds)
     run.mark("search", "finished")
     return best
+
+
+def epoch_seconds(lines: Iterable[dict[str, Any]]) -> float:
+    """Seconds that the epochs of a log took, those before a resumption included."""
+    return sum(float(line["seconds"]) for line in lines)
 
 
 def read_architecture(run: Run) -> Architecture:
