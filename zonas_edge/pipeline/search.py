@@ -124,11 +124,11 @@ def run_search(
     best = selection.best.architecture
     write_json(run.architecture, best.to_json())
     summary = _summary(search, selection, request, dataset)
-    seconds = {
+    spent: dict[str, Any] = {
         "search_seconds": round(epoch_seconds(read_lines(run.history)), 1),
         "selection_seconds": round(perf_counter() - begun, 1),
     }
-    run.update(search=summary | seconds)
+    run.update(search=summary | spent)
     run.mark("search", "finished")
     return best
 
