@@ -36,7 +36,7 @@ golden: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) tests --update-golden
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/evidence.py
+	$(BIN)/python benchmarks/evidence.py run --profile x86-64 --dataset digits --seeds 0
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,164 @@
+"""Whole runs on real data, and the results file that the README's figures come from.
+
+    # makes the runs, then collects them; further options go to zonas-edge run
+    python benchmarks/evidence.py run --profile P --dataset D --seeds 0 1 2
+    python benchmarks/evidence.py collect exports/RUN exports/RUN ...
+
+``collect`` reads finished runs and writes ``benchmarks/results/run-<dataset>.json``.
+It only reads what ``zonas-edge validate`` has reported; it never opens a test split.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def cpu_name() -> str:
+    """Name of this machine's processor."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def commit() -> str:
+    """The commit that is checked out; marked if files differ from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words],  # noqa: S607 - the developer's own git
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "zonas_edge", "profiles")
+    return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+
+
+def row_of(run: Path) -> dict[str, Any]:
+    """One run's figures, from its record and its report."""
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    search, request = record["search"], record["request"]
+    return {
+        "run": run.name,
+        "profile": request["profile"]["name"],
+        "seed": request["seed"],
+        "epochs": request["epochs"],
+        "epochs_run": search["epochs"],
+        "retrain_epochs": request["retrain_epochs"],
+        "estimator": request["estimator"],
+        "alpha_updates": search["alpha_updates"],
+        "mean_maximum": search["mean_maximum"],
+        "converged": search["converged"],
+        "fitting": search["fitting"],
+        "repaired": search["repaired"],
+        "parameters": report["parameters"],
+        "macs": report["macs"],
+        "model_bytes": report["model_bytes"],
+        "estimated_p95_ms": search["estimated_latency_ms"]["p95"],
+        "host_latency_ms": report["latency_ms"],
+        "val_accuracy": record["retrain"]["val_accuracy"],
+        "accuracy": report["accuracy"],
+        "accuracy_ci95": report["accuracy_ci95"],
+        "auc": report["auc"],
+        "auc_ci95": report["auc_ci95"],
+        "verdict": report["verdict"],
+        "limits": report["limits"],
+        "parity_val": record["export"]["parity"],
+        "test_openings": record["test_openings"],
+        "search_seconds": search["search_seconds"] + search["selection_seconds"],
+        "retrain_seconds": record["retrain"]["retrain_seconds"],
+        "environment": record["environment"],
+    }
+
+
+def collect(runs: Sequence[Path], note: str) -> Path:
+    """Write the results file of finished runs on one data set.
+
+    Raises:
+        SystemExit: a run isn't finished, or they are not on the same data.
+    """
+    records = []
+    for run in runs:
+        if not (run / "report.json").is_file():
+            sys.exit(f"{run}: not finished, no report.json")
+        records.append(json.loads((run / "run.json").read_text(encoding="utf-8")))
+    datasets = {record["dataset"]["sha256"]: record["dataset"] for record in records}
+    if len(datasets) != 1:
+        sys.exit(f"the runs are on {len(datasets)} data sets, not 1")
+    (dataset,) = datasets.values()
+    rows = sorted((row_of(run) for run in runs), key=lambda row: row["seed"])
+    result = {
+        "schema": 1,
+        "dataset": {
+            key: dataset[key]
+            for key in ("name", "sha256", "licence", "train", "val", "test")
+        },
+        "mean_accuracy": fmean(row["accuracy"] for row in rows),
+        "mean_auc": fmean(row["auc"] for row in rows),
+        "rows": rows,
+        "note": note,
+        "machine": {"cpu": cpu_name(), "machine": platform.machine()},
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+    }
+    path = RESULTS / f"run-{dataset['name']}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def make(arguments: argparse.Namespace) -> list[Path]:
+    """Make a run for each seed; a finished one is kept."""
+    runs = []
+    for seed in arguments.seeds:
+        stem = Path(arguments.dataset).stem
+        name = f"evidence-{stem}-{arguments.profile}-{seed}"
+        command = [
+            *(sys.executable, "-m", "zonas_edge", "run", "--resume", "--name", name),
+            *("--profile", arguments.profile, "--dataset", arguments.dataset),
+            *("--seed", str(seed), "--out", str(arguments.out)),
+            *arguments.options,
+        ]
+        subprocess.run(command, check=False, cwd=ROOT)
+        runs.append(arguments.out / name)
+    return runs
+
+
+def main() -> None:
+    """Parse, run, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--note", default="", help="what a reader must know")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("--profile", required=True)
+    run.add_argument("--dataset", required=True)
+    run.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    run.add_argument("--out", type=Path, default=ROOT / "exports")
+    collected = commands.add_parser("collect")
+    collected.add_argument("runs", type=Path, nargs="+")
+    arguments, options = parser.parse_known_args()
+    if arguments.command == "run":
+        arguments.options = options
+        runs = make(arguments)
+    elif options:
+        parser.error(f"unknown option {options[0]}")
+    else:
+        runs = arguments.runs
+    print(collect(runs, arguments.note))
+
+
+if __name__ == "__main__":
+    main()
