@@ -118,7 +118,7 @@ def test_the_count_is_that_of_the_folded_network(
     assert expected(table, tensors(one_hot)).item() == count
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     architectures(connected=True),
     st.sampled_from([(1, 8, 8), (3, 9, 11), (1, 13, 10)]),

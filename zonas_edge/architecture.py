@@ -177,7 +177,7 @@ class Architecture:
                     )
                 )
             return cls(channels=int(data["channels"]), stages=tuple(stages))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"no architecture: {error}") from error
 
     def summary(self) -> str:

@@ -127,4 +127,5 @@ def check_reachable(
 
 def number(value: float) -> str:
     """A figure as people write it: 1,234,567 or 3.25."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+    whole = value == int(value) or abs(value) >= 1000  # noqa: PLR2004 - 4 digits
+    return f"{value:,.0f}" if whole else f"{value:.4g}"

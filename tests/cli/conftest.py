@@ -6,13 +6,14 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "zonas-edge"
 PROFILES = Path(__file__).parents[2] / "profiles"
-SHORT = ["--epochs", "3", "--retrain-epochs", "3", "--threads", "1"]
+SHORT = ["--epochs", "3", "--retrain-epochs", "3"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def a_profile(**replaced: str) -> str:
 def write_images(file: Path, seed: int = 0) -> None:
     """8x8 images of three classes, each with a bright band of its own, as MedMNIST."""
     rng = np.random.default_rng(seed)
-    arrays = {}
+    arrays: dict[str, Any] = {"class_names": np.array(["low", "middle", "high"])}
     for split, count in (("train", 60), ("val", 15), ("test", 15)):
         labels = np.arange(count) % 3
         images = rng.integers(0, 160, (count, 8, 8))
@@ -62,7 +63,7 @@ def write_images(file: Path, seed: int = 0) -> None:
             image[2 * label : 2 * label + 3] += 90
         arrays[f"{split}_images"] = images.astype(np.uint8)
         arrays[f"{split}_labels"] = labels[:, None].astype(np.uint8)
-    np.savez(file, class_names=np.array(["low", "middle", "high"]), **arrays)
+    np.savez(file, **arrays)
 
 
 def furnish(folder: Path) -> Bench:
@@ -92,7 +93,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def a_run(name: str) -> list[str]:
     """The words of a run on the small data."""
     words = ["run", "--profile", "./small.toml", "--dataset", "./bands.npz"]
-    return [*words, *SHORT, "--name", name]
+    return [*words, *SHORT, "--name", name, "--threads", "1"]
 
 
 @pytest.fixture

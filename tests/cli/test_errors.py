@@ -62,8 +62,8 @@ USAGE = {
     ),
     "search --profile x86-64 --dataset chestmnist --offline": (
         (
-            "chestmnist: an image may have several labels (multi-label), only one can be"
-            " used"
+            "chestmnist: an image may have several labels (multi-label), only one"
+            " can be used"
         ),
         "zonas-edge datasets list",
     ),

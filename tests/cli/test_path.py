@@ -1,13 +1,14 @@
 """The whole path through real processes: search, export, validate, run."""
 
 import json
-import subprocess
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import SHORT, Bench, a_run, furnish
+from tests.cli.conftest import Bench, a_run, furnish
+from tests.cli.test_help import told
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A bench where the digits have been searched, with no run name given."""
     found = furnish(tmp_path_factory.mktemp("digits"))
     words = ["search", "--profile", "./small.toml", "--dataset", "digits"]
-    tiny = ["--epochs", "1", "--retrain-epochs", "1", "--offline"]
+    tiny = ["--epochs", "1", "--retrain-epochs", "1", "--threads", "1"]
     made = found.run(*words, *tiny)
     assert made.returncode == 0, made.stderr
     assert made.stdout.splitlines()[-1] == "next: zonas-edge export digits-small-seed0"
@@ -46,10 +47,8 @@ def test_search_export_validate_need_no_run_name(digits: Bench) -> None:
         == {"pass": 0, "unverified": 0, "fail": 3}[report["verdict"]]
     )
     assert report["parameters"] == json.loads(exported.stdout)["parameters"]
-    example = subprocess.run(
-        ["ls", str(folder)], capture_output=True, text=True, check=True
-    )
-    assert example.stdout.split() == [
+    files = sorted(file.name for file in folder.iterdir() if file.name[0] != ".")
+    assert files == [
         "architecture.json",
         "golden.npz",
         "history.jsonl",
@@ -79,24 +78,31 @@ def test_run_prints_the_report_that_it_wrote(done: Bench) -> None:
     }
 
 
-def test_a_finished_name_is_never_overwritten(done: Bench) -> None:
+def test_a_finished_name_is_never_overwritten(
+    done: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(done.folder)
     before = record(done.folder, "whole")
 
-    refused = done.run(*a_run("whole"))
+    code, text, noise = told(a_run("whole")[:-2], capsys)
 
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == (
+    assert (code, text) == (2, "")
+    assert noise == (
         "error: exports/whole: this run exists and is finished\n"
         "hint: choose another --name, or add --resume to go on with it\n"
     )
     assert record(done.folder, "whole") == before
 
 
-def test_changed_settings_can_not_be_resumed(done: Bench) -> None:
-    refused = done.run(*a_run("whole"), "--resume", "--seed", "1")
+def test_changed_settings_can_not_be_resumed(
+    done: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(done.folder)
 
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == (
+    code, text, noise = told([*a_run("whole")[:-2], "--resume", "--seed", "1"], capsys)
+
+    assert (code, text) == (2, "")
+    assert noise == (
         "error: exports/whole: seed is 1, the run's is 0, so it can't be resumed\n"
         "hint: repeat the run's own command with --resume, or choose another --name\n"
     )
@@ -106,9 +112,7 @@ def test_a_missed_gate_is_exit_4_and_an_old_runtime_exit_5(
     tmp_path: Path, done: Bench
 ) -> None:
     copy = furnish(tmp_path)
-    subprocess.run(
-        ["cp", "-r", str(done.folder / "exports"), "."], cwd=tmp_path, check=True
-    )
+    shutil.copytree(done.folder / "exports", tmp_path / "exports")
     (tmp_path / "gates.toml").write_text("min_accuracy = 1.0\n", encoding="utf-8")
     weak = json.loads((tmp_path / "exports/whole/report.json").read_text())
     assert weak["accuracy"] < 1.0  # three epochs can't have learned it all
@@ -124,17 +128,19 @@ def test_a_missed_gate_is_exit_4_and_an_old_runtime_exit_5(
 
 
 def test_retraining_again_takes_back_what_was_exported(
-    tmp_path: Path, done: Bench
+    tmp_path: Path,
+    done: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     copy = furnish(tmp_path)
-    subprocess.run(
-        ["cp", "-r", str(done.folder / "exports"), "."], cwd=tmp_path, check=True
-    )
+    shutil.copytree(done.folder / "exports", tmp_path / "exports")
     folder = tmp_path / "exports" / "whole"
     old = (folder / "weights.pt").read_bytes()
 
-    nothing = copy.run("retrain", "--resume", "--quiet")
-    assert (nothing.returncode, nothing.stderr) == (0, "")
+    code, _, noise = told(["retrain", "--resume", "--quiet"], capsys)
+    assert (code, noise) == (0, "")
     assert (folder / "weights.pt").read_bytes() == old
     assert (folder / "report.json").exists()
 
@@ -150,9 +156,9 @@ def test_retraining_again_takes_back_what_was_exported(
     assert not (folder / "model.onnx").exists()
     assert not (folder / "report.json").exists()
 
-    refused = copy.run("validate", "whole")
-    assert (refused.returncode, refused.stderr) == (
+    assert told(["validate", "whole"], capsys) == (
         2,
+        "",
         (
             "error: exports/whole: no exported model yet\n"
             "hint: zonas-edge export whole\n"
@@ -162,7 +168,7 @@ def test_retraining_again_takes_back_what_was_exported(
 
 def test_no_retrain_stops_at_the_architecture(bench: Bench) -> None:
     words = ["search", "--profile", "./small.toml", "--dataset", "./bands.npz"]
-    made = bench.run(*words, *SHORT, "--no-retrain", "--quiet")
+    made = bench.run(*words, "--epochs", "1", "--no-retrain", "--quiet")
 
     assert made.returncode == 0, made.stderr
     name = "bands-small-seed0"

@@ -115,7 +115,7 @@ def test_if_no_draw_fits_the_most_probable_network_is_repaired() -> None:
     ]
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(mixtures(), st.integers(LOW, HIGH))
 def test_a_network_over_the_budget_can_always_be_repaired(
     mixture: Probabilities, budget: int
@@ -128,7 +128,7 @@ def test_a_network_over_the_budget_can_always_be_repaired(
     assert found.belongs_to(SPACE)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(mixtures(), st.integers(LOW, HIGH))
 def test_a_network_under_the_least_count_can_always_be_repaired(
     mixture: Probabilities, budget: int
@@ -140,7 +140,7 @@ def test_a_network_under_the_least_count_can_always_be_repaired(
     assert found.belongs_to(SPACE)
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(mixtures(), st.integers(LOW, HIGH), st.integers(0, 200))
 def test_a_band_is_met_or_said_to_be_out_of_reach(
     mixture: Probabilities, budget: int, width: int

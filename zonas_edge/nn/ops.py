@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Features = Float[Tensor, "batch channels height width"]
+Changed = Float[Tensor, "batch maps rows columns"]
+"""Features of another shape than those that came in."""
 
 
 def average_pool(x: Features) -> Features:
@@ -43,7 +45,7 @@ class Stem(nn.Module):
         self.convolution = convolution(image_channels, channels, 3)
         self.norm = norm(channels, running=running)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Features) -> Changed:
         y: Tensor = self.norm(self.convolution(x))
         return y
 
@@ -62,7 +64,7 @@ class Reduction(nn.Module):
         self.shortcut_pool = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
         self.shortcut = convolution(a, b, 1)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Features) -> Changed:
         y = self.first_norm(self.first(functional.relu(x)))
         y = self.second_norm(self.second(functional.relu(y)))
         z: Tensor = y + self.shortcut(self.shortcut_pool(x))

@@ -160,7 +160,7 @@ class Compute(Section):
 
     Args:
         gflops: sustained 10^9 float32 operations per second on small convolutions.
-        gbps: sustained memory traffic, 10^9 bytes per second.
+        gbps: sustained traffic of feature maps, mostly in the cache, 10^9 bytes/s.
         overhead_us: time an operator costs whatever its size, microseconds.
         p95_over_p50: 95th percentile of the latency over its median, >= 1.
     """

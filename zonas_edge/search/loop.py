@@ -173,7 +173,7 @@ class Search:
         earliest = (s.schedule.size_phase + s.settling) * s.epochs
         maximum, _ = confidence(self.mixture(), sizes=True)
         return (
-            self.epoch >= earliest
+            self.epoch >= earliest - 1e-9
             and self._stable >= math.ceil(s.patience * s.epochs)
             and maximum >= s.confidence
         )
@@ -293,13 +293,12 @@ class Search:
         """The penalty's own step (section 13)."""
         vector = self.alphas.vector
         mixture = self.alphas.mixture(window.temperature, sizes=True)
-        excess = relative_excess(self._constraints, mixture)
-        step = self._multiplier.step(
-            _gradient(excess, vector), self.settings.alpha_rate
-        )
+        total = relative_excess(self._constraints, mixture)
+        gradient, excess = _gradient(total, vector), float(total.detach())
+        step = self._multiplier.step(gradient, self.settings.alpha_rate, excess)
         with torch.no_grad():
             vector += step
-        self._multiplier = self._multiplier.after(float(excess))
+        self._multiplier = self._multiplier.after(excess)
 
     def _fresh_adam(self) -> torch.optim.Adam:
         return torch.optim.Adam(

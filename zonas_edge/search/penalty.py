@@ -31,9 +31,9 @@ def relative_excess(
     for constraint in constraints:
         cost = expected(constraint.table, mixture) * constraint.unit
         if constraint.upper is not None:
-            total = total + (cost / constraint.upper - 1).clamp(min=0)
+            total = total + (cost / constraint.upper - 1).relu()
         if constraint.lower is not None:
-            total = total + (1 - cost / constraint.lower).clamp(min=0)
+            total = total + (1 - cost / constraint.lower).relu()
     return total
 
 
@@ -50,9 +50,9 @@ def published_penalty(
             continue
         cost = expected(constraint.table, mixture)
         if constraint.upper is not None:
-            total = total + (cost - constraint.upper).clamp(min=0)
+            total = total + (cost - constraint.upper).relu()
         if constraint.lower is not None:
-            total = total + (constraint.lower - cost).clamp(min=0)
+            total = total + (constraint.lower - cost).relu()
     return total * PUBLISHED_STRENGTH / temperature / MILLION
 
 
@@ -60,7 +60,9 @@ def published_penalty(
 class Multiplier:
     """Strength of our penalty: it rises while a limit is exceeded.
 
-    The step has the largest entry ``rate * strength``, whatever the size of the excess.
+    The largest entry of the step is ``rate * strength``, and less by the excess once
+    the cost is within twice the limit: so the loss decides near the limit, and the
+    search comes to rest at the budget instead of far below it.
 
     Args:
         strength: current factor.
@@ -75,13 +77,19 @@ class Multiplier:
     highest: float = 10.0
 
     def step(
-        self, gradient: Float[Tensor, "alphas"], rate: float
+        self, gradient: Float[Tensor, "alphas"], rate: float, excess: float
     ) -> Float[Tensor, "alphas"]:
-        """What to add to the parameters, given the gradient of the excess."""
+        """What to add to the parameters.
+
+        Args:
+            gradient: of the excess, by the parameters.
+            rate: learning rate of the parameters.
+            excess: relative excess over the budget, >= 0.
+        """
         largest = gradient.abs().max()
         if largest == 0:
             return torch.zeros_like(gradient)
-        return -rate * self.strength * gradient / largest
+        return -rate * self.strength * min(1.0, excess) * gradient / largest
 
     def after(self, excess: float) -> "Multiplier":
         """The multiplier for the next window."""

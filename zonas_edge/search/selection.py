@@ -22,6 +22,7 @@ from zonas_edge.architecture import (
     architecture_of,
     derive,
     log_probability,
+    smallest,
 )
 from zonas_edge.constraint import Constraint, fits, number
 from zonas_edge.data.batches import DeviceSplit, Normalisation, epoch_order
@@ -247,6 +248,9 @@ def _changes(architecture: Architecture, space: SearchSpace) -> Iterator[Archite
         return replace(architecture, stages=tuple(stages))
 
     for number_, stage in enumerate(architecture.stages):
+        # one identity instead of a path of several edges: no single change gets there
+        bare = replace(smallest(space).stages[0], depth=stage.depth)
+        yield changed(number_, bare)
         for depth in range(1, space.max_depth + 1):
             if depth != stage.depth:
                 yield changed(number_, replace(stage, depth=depth))

@@ -1,0 +1,89 @@
+"""The documents are true: examples parse, tables match results, errors are drawn."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from zonas_edge import errors
+from zonas_edge.cli import app
+from zonas_edge.errors import ZonasError
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = sorted(set(re.findall(r"^\$ zonas-edge (.+)$", README, re.MULTILINE)))
+
+
+def command_names() -> list[str]:
+    """Every command, with its group before it."""
+    root = typer.main.get_command(app)
+    names = []
+    for name, command in vars(root)["commands"].items():
+        inner = vars(command).get("commands")
+        names += [f"{name} {sub}" for sub in inner] if inner else [name]
+    return names
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_of_the_readme_parses(example: str) -> None:
+    words = shlex.split(example)
+    command = typer.main.get_command(app)
+    context = command.make_context("zonas-edge", list(words))
+    while inner := vars(command).get("commands"):
+        rest = [*context.protected_args, *context.args]  # type: ignore[attr-defined]
+        name, *words = rest
+        command = inner[name]
+        context = command.make_context(name, words, parent=context)
+
+
+def test_every_command_has_an_example_in_the_readme() -> None:
+    missing = [
+        name
+        for name in command_names()
+        if not any(example.startswith(name) for example in EXAMPLES)
+    ]
+    assert missing == []
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
+    path = ROOT / "benchmarks" / "tables.py"
+    spec = importlib.util.spec_from_file_location("tables", path)
+    assert spec is not None
+    assert spec.loader is not None
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    assert tables.updated(README) == README
+
+
+def test_the_error_tree_in_the_docstring_is_the_real_one() -> None:
+    drawn = dict(re.findall(r"(\w+Error) +(\d)", errors.__doc__ or ""))
+    real: dict[str, str] = {}
+    waiting: list[type[ZonasError]] = [ZonasError]
+    while waiting:
+        kind = waiting.pop()
+        real[kind.__name__] = str(kind.exit_code)
+        waiting += kind.__subclasses__()
+    assert drawn == real
+
+
+def test_the_readme_lists_every_exit_code() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    real = {kind.exit_code for kind in (ZonasError, *ZonasError.__subclasses__())}
+    assert codes == real | {0, 130}
+
+
+def test_the_layout_in_the_readme_names_every_module() -> None:
+    drawn = set(re.findall(r"^  ([a-z_]+)(?:\.py|/)", README, re.MULTILINE))
+    real = {
+        path.stem
+        for path in (ROOT / "zonas_edge").iterdir()
+        if (path.suffix == ".py" or path.is_dir()) and not path.name.startswith("__")
+    }
+    assert drawn == real
+
+
+def test_the_readme_says_that_nothing_is_for_clinical_use() -> None:
+    assert "**Not for clinical use.**" in README

@@ -1,0 +1,176 @@
+"""Retraining learns, chooses its epoch on val, and goes on where it stopped."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zonas_edge.architecture import Architecture, Stage
+from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.dataset import Split
+from zonas_edge.retrain import (
+    Retraining,
+    RetrainRecord,
+    RetrainSettings,
+    default_batch,
+    mix,
+)
+from zonas_edge.space import Op, TaskSpec
+
+TASK = TaskSpec(1, 8, 8, 2)
+SMALL = Stage(
+    operations=(Op.NONE, Op.NONE, Op.NONE, Op.CONV, Op.NONE, Op.NONE),
+    kernels=(None, None, None, 3, None, None),
+    depth=1,
+)
+ARCHITECTURE = Architecture(channels=4, stages=(SMALL, SMALL, SMALL))
+
+
+def stripes(count: int, seed: int) -> Split:
+    """Horizontal stripes are class 0, vertical ones class 1."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % 2
+    wave = np.where(np.arange(8) % 2 == 0, 200, 40)
+    images = np.stack(
+        [
+            np.tile(wave[:, None], (1, 8)) if label == 0 else np.tile(wave, (8, 1))
+            for label in labels
+        ]
+    )
+    noisy = images + rng.integers(-30, 30, images.shape)
+    return Split(noisy.astype(np.uint8)[:, None], labels)
+
+
+def retraining(epochs: int, seed: int = 0, **changes: Any) -> Retraining:
+    train, val = stripes(32, 1), stripes(16, 2)
+    return Retraining(
+        ARCHITECTURE,
+        TASK,
+        train=DeviceSplit.of(train),
+        val=DeviceSplit.of(val),
+        normalisation=Normalisation.of(train),
+        settings=RetrainSettings(
+            epochs=epochs, batch_size=8, seed=seed, flip=False, **changes
+        ),
+    )
+
+
+def finish(training: Retraining) -> list[RetrainRecord]:
+    records = []
+    while not training.finished:
+        records.append(training.run_epoch())
+    return records
+
+
+def test_it_learns_what_can_be_learnt() -> None:
+    records = finish(retraining(12))
+    assert records[-1].val_accuracy == 1.0
+    assert records[-1].val_loss < records[0].val_loss
+
+
+def test_the_epoch_with_the_lowest_val_loss_is_kept() -> None:
+    training = retraining(6)
+    records = finish(training)
+    assert training.best is not None
+    assert training.best.val_loss == min(record.val_loss for record in records)
+    assert records[-1].best_epoch == training.best.epoch
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not() -> None:
+    first, second, other = retraining(2), retraining(2), retraining(2, seed=1)
+    for training in (first, second, other):
+        finish(training)
+    assert all(
+        torch.equal(value, second.weights[name])
+        for name, value in first.weights.items()
+    )
+    assert not all(
+        torch.equal(value, other.weights[name]) for name, value in first.weights.items()
+    )
+
+
+@pytest.mark.parametrize("stopped", [1, 2, 3])
+def test_a_resumed_retraining_ends_with_the_same_bits(stopped: int) -> None:
+    whole = retraining(4)
+    records = finish(whole)
+    broken = retraining(4)
+    for _ in range(stopped):
+        broken.run_epoch()
+    state = broken.state_dict()
+    resumed = retraining(4)
+    resumed.load_state_dict(state)
+    assert finish(resumed) == records[stopped:]
+    assert all(
+        torch.equal(value, resumed.weights[name])
+        for name, value in whole.weights.items()
+    )
+
+
+def test_norms_and_biases_do_not_decay() -> None:
+    training = retraining(1)
+    groups = training._optimizer.param_groups  # noqa: SLF001 - its decay is the claim
+    assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
+    assert all(weight.ndim > 1 for weight in groups[0]["params"])
+    assert all(weight.ndim == 1 for weight in groups[1]["params"])
+
+
+def test_the_rate_rises_then_falls_along_a_cosine() -> None:
+    settings = RetrainSettings(epochs=1, batch_size=1, seed=0, flip=False)
+    assert settings.rate_at(0) == 0
+    assert settings.rate_at(0.025) == pytest.approx(0.0015)
+    assert settings.rate_at(0.05) == pytest.approx(0.003)
+    assert settings.rate_at(0.05 + 0.95 / 2) == pytest.approx(0.0015)
+    assert settings.rate_at(1) == pytest.approx(0, abs=1e-12)
+
+
+@given(seed=st.integers(0, 10_000), probability=st.sampled_from([0.0, 0.5, 1.0]))
+def test_mixing_keeps_every_pixel_between_an_image_and_its_partner(
+    seed: int, probability: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(5, 1, 6, 7, generator=generator)
+    mixed, partner, share = mix(images, generator, probability)
+    assert 0 <= share <= 1
+    assert sorted(partner.tolist()) == list(range(5))
+    low = torch.minimum(images, images[partner]) - 1e-6
+    high = torch.maximum(images, images[partner]) + 1e-6
+    assert bool(((mixed >= low) & (mixed <= high)).all())
+    if probability == 0:
+        assert torch.equal(mixed, images)
+        assert share == 1
+
+
+def test_the_share_of_a_cut_is_the_share_of_its_pixels() -> None:
+    for seed in range(40):
+        generator = torch.Generator().manual_seed(seed)
+        images = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 6, 6).contiguous()
+        mixed, partner, share = mix(images, generator, 1.0)
+        binary = bool(((mixed == 0) | (mixed == 1)).all())
+        if binary and partner.tolist() == [1, 0]:
+            own = (mixed[0] == images[0]).double().mean().item()
+            assert math.isclose(own, share)
+
+
+@pytest.mark.parametrize(
+    ("images", "batch"), [(2, 2), (40, 2), (546, 32), (4_708, 128), (100_000, 128)]
+)
+def test_the_batch_gives_sixteen_steps_where_it_can(images: int, batch: int) -> None:
+    assert default_batch(images) == batch
+
+
+@pytest.mark.gpu
+def test_retraining_learns_on_cuda() -> None:
+    train, val = stripes(32, 1), stripes(16, 2)
+    training = Retraining(
+        ARCHITECTURE,
+        TASK,
+        train=DeviceSplit.of(train, "cuda"),
+        val=DeviceSplit.of(val, "cuda"),
+        normalisation=Normalisation.of(train),
+        settings=RetrainSettings(epochs=12, batch_size=8, seed=0, flip=False),
+    )
+    assert finish(training)[-1].val_accuracy == 1.0
