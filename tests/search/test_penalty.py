@@ -102,7 +102,7 @@ def test_a_small_step_against_the_gradient_moves_towards_the_budget(
     limits = [lower(2 * count)] if grow else [upper(count / 2)]
     before = excess_of(vector, limits)
     (gradient,) = torch.autograd.grad(before, vector)
-    step = Multiplier().step(gradient, 1e-4)
+    step = Multiplier().step(gradient, 1e-4, float(before.detach()))
     after = excess_of((vector + step).detach(), limits)
     assert float(after) < float(before.detach())
 
@@ -116,12 +116,18 @@ def test_a_certain_mixture_feels_no_pull_but_has_an_excess() -> None:
 def test_the_largest_entry_of_a_step_is_the_rate_times_the_strength() -> None:
     gradient = torch.tensor([3.0, -6.0, 0.0])
     for scale in (1e-9, 1.0, 1e9):
-        step = Multiplier(strength=2.0).step(scale * gradient, 0.01)
+        step = Multiplier(strength=2.0).step(scale * gradient, 0.01, 3.0)
         torch.testing.assert_close(step, torch.tensor([-0.01, 0.02, 0.0]))
 
 
+def test_the_step_shrinks_with_the_excess_near_the_limit() -> None:
+    gradient = torch.tensor([1.0, -2.0])
+    step = Multiplier().step(gradient, 0.01, 0.1)
+    torch.testing.assert_close(step, torch.tensor([-0.0005, 0.001]))
+
+
 def test_without_a_gradient_there_is_no_step() -> None:
-    step = Multiplier(strength=5.0).step(torch.zeros(4), 0.01)
+    step = Multiplier(strength=5.0).step(torch.zeros(4), 0.01, 1.0)
     assert torch.equal(step, torch.zeros(4))
 
 
