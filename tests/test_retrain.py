@@ -120,11 +120,11 @@ def test_norms_and_biases_do_not_decay() -> None:
 
 def test_the_rate_rises_then_falls_along_a_cosine() -> None:
     settings = RetrainSettings(epochs=1, batch_size=1, seed=0, flip=False)
-    assert settings.rate_at(0) == 0
+    assert settings.rate_at(0.0) == 0
     assert settings.rate_at(0.025) == pytest.approx(0.0015)
     assert settings.rate_at(0.05) == pytest.approx(0.003)
     assert settings.rate_at(0.05 + 0.95 / 2) == pytest.approx(0.0015)
-    assert settings.rate_at(1) == pytest.approx(0, abs=1e-12)
+    assert settings.rate_at(1.0) == pytest.approx(0, abs=1e-12)
 
 
 @given(seed=st.integers(0, 10_000), probability=st.sampled_from([0.0, 0.5, 1.0]))

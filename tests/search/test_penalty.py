@@ -123,7 +123,7 @@ def test_the_largest_entry_of_a_step_is_the_rate_times_the_strength() -> None:
 def test_the_step_shrinks_with_the_excess_near_the_limit() -> None:
     gradient = torch.tensor([1.0, -2.0])
     step = Multiplier().step(gradient, 0.01, 0.1)
-    torch.testing.assert_close(step, torch.tensor([-0.0005, 0.001]))
+    torch.testing.assert_close(step, torch.tensor([-0.003, 0.006]))
 
 
 def test_without_a_gradient_there_is_no_step() -> None:

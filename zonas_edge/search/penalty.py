@@ -18,6 +18,10 @@ from zonas_edge.cost import expected
 
 PUBLISHED_STRENGTH = 15.0
 MILLION = 1e6
+AT_THE_LIMIT = 0.1
+"""Size of the penalty's step at the limit, relative to that far outside."""
+NEARNESS = 5.0
+"""How fast that size grows with the relative excess: it is whole at 18 %."""
 
 
 def relative_excess(
@@ -60,9 +64,9 @@ def published_penalty(
 class Multiplier:
     """Strength of our penalty: it rises while a limit is exceeded.
 
-    The largest entry of the step is ``rate * strength``, and less by the excess once
-    the cost is within twice the limit: so the loss decides near the limit, and the
-    search comes to rest at the budget instead of far below it.
+    The largest entry of the step is ``rate * strength`` far outside, and falls to a
+    tenth of that at the limit: so the search comes to rest at the budget instead of
+    far below it, and enters it all the same, since the strength goes on rising.
 
     Args:
         strength: current factor.
@@ -89,7 +93,8 @@ class Multiplier:
         largest = gradient.abs().max()
         if largest == 0:
             return torch.zeros_like(gradient)
-        return -rate * self.strength * min(1.0, excess) * gradient / largest
+        size = min(1.0, AT_THE_LIMIT + NEARNESS * excess)
+        return -rate * self.strength * size * gradient / largest
 
     def after(self, excess: float) -> "Multiplier":
         """The multiplier for the next window."""
