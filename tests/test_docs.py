@@ -33,7 +33,7 @@ def test_every_example_of_the_readme_parses(example: str) -> None:
     command = typer.main.get_command(app)
     context = command.make_context("zonas-edge", list(words))
     while inner := vars(command).get("commands"):
-        rest = [*context.protected_args, *context.args]  # type: ignore[attr-defined]
+        rest = [*vars(context)["_protected_args"], *context.args]
         name, *words = rest
         command = inner[name]
         context = command.make_context(name, words, parent=context)

@@ -76,6 +76,12 @@ def furnish(folder: Path) -> Bench:
     return Bench(folder)
 
 
+@pytest.fixture(autouse=True)
+def _no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parallel test run sets COLUMNS; the commands shall see a plain pipe."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return furnish(tmp_path)
