@@ -19,8 +19,8 @@ $(VENV)/.dev: $(VENV)/.installed
 	touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/zonas-edge run --profile x86-64 --dataset digits --seed 0 \
-	  --epochs 3 --retrain-epochs 12 --name demo-$$(date +%Y%m%d-%H%M%S)
+	$(BIN)/zonas-edge run --profile benchmarks/demo.toml --dataset digits --seed 0 \
+	  --epochs 4 --retrain-epochs 12
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
