@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from zonas_edge import __version__, metrics
+from zonas_edge.deploy.check import facts_of
 from zonas_edge.device.local import Repeats, measure_locally
 from zonas_edge.device.measurement import Machine, Measurement
 from zonas_edge.errors import IncompatibleError, UsageError
@@ -199,14 +200,13 @@ def read_compatibility(model: Path, runtime: RuntimeLimits) -> Compatibility:
         raise IncompatibleError(
             f"{model}: not an ONNX model", hint="zonas-edge export"
         ) from error
-    own = [o.version for o in proto.opset_import if o.domain in {"", "ai.onnx"}]
-    opset, ir = max(own, default=0), int(proto.ir_version)
+    facts = facts_of(proto)
     return Compatibility(
-        opset=opset,
-        ir=ir,
+        opset=facts.opset,
+        ir=facts.ir,
         max_opset=runtime.max_opset,
         max_ir=runtime.max_ir,
-        passed=opset <= runtime.max_opset and ir <= runtime.max_ir,
+        passed=facts.opset <= runtime.max_opset and facts.ir <= runtime.max_ir,
     )
 
 
