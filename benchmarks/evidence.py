@@ -115,6 +115,7 @@ def collect(runs: Sequence[Path], note: str) -> Path:
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
     }
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"run-{dataset['name']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return path
