@@ -24,6 +24,7 @@ from zonas_edge.data.batches import (
     DeviceSplit,
     Normalisation,
     augment,
+    batch_of,
     crop_padding,
     epoch_order,
 )
@@ -32,8 +33,7 @@ from zonas_edge.nn.network import Network
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import TaskSpec
 
-LARGEST_BATCH = 128
-LEAST_STEPS = 16
+_LARGEST_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,8 @@ class RetrainSettings:
 
 def default_batch(images: int) -> int:
     """The largest power of two up to 128 that gives at least 16 steps an epoch."""
-    size = LARGEST_BATCH
-    while size > 1 and images // size < LEAST_STEPS:
-        size //= 2
-    return max(2, size)  # a batch normalisation needs two
+    least = 2  # a batch normalisation needs two
+    return batch_of(images, largest=_LARGEST_BATCH, least=least)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from zonas_edge.cli import options as o
 from zonas_edge.cli.output import show, show_json, width
 
 if TYPE_CHECKING:
+    from zonas_edge.deploy.export import Exported
     from zonas_edge.pipeline.session import Session
     from zonas_edge.profile import DeviceProfile
     from zonas_edge.report.progress import Progress
@@ -31,7 +32,6 @@ def export(
 
     Example: zonas-edge export breastmnist-raspberry-pi-4-seed0
     """
-    from zonas_edge.pipeline.deliver import run_export
     from zonas_edge.pipeline.session import old_session
     from zonas_edge.report.exported import exported_renderable
     from zonas_edge.report.progress import Progress
@@ -42,9 +42,7 @@ def export(
             out, run, data_dir=data_dir, offline=offline, bars=not quiet
         ) as session,
     ):
-        progress.begin("export")
-        progress.step("writing the file and comparing it with torch on every val image")
-        exported = run_export(session.run, session.request, session.dataset)
+        exported = write(session, progress)
     if as_json:
         show_json(exported.summary())
     else:
@@ -91,14 +89,19 @@ def validate(
     raise typer.Exit(report.exit_code)
 
 
-def deliver(session: "Session", progress: "Progress") -> "ValidationReport":
-    """Export, unless a resumed run has done so, and validate."""
+def write(session: "Session", progress: "Progress") -> "Exported":
+    """Export the network of a run."""
     from zonas_edge.pipeline.deliver import run_export
 
+    progress.begin("export")
+    progress.step("writing the file and comparing it with torch on every val image")
+    return run_export(session.run, session.request, session.dataset)
+
+
+def deliver(session: "Session", progress: "Progress") -> "ValidationReport":
+    """Export, unless a resumed run has done so, and validate."""
     if not session.run.finished("export"):
-        progress.begin("export")
-        progress.step("writing the file and comparing it with torch on every val image")
-        run_export(session.run, session.request, session.dataset)
+        write(session, progress)
     return measure(session, progress, None)
 
 

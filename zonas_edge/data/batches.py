@@ -16,6 +16,7 @@ from torch import Tensor
 from zonas_edge.data.dataset import Split
 
 _Places = Int64[np.ndarray, "m"]
+_LEAST_STEPS = 16
 _LEVELS = 256
 _WHITE = 255
 
@@ -124,6 +125,20 @@ def augment(
 def epoch_order(count: int, generator: torch.Generator) -> Int64[Tensor, "count"]:
     """Draw the order of an epoch, on the CPU; split it into batches with ``.split``."""
     return torch.randperm(count, generator=generator)
+
+
+def batch_of(images: int, *, largest: int, least: int = 1) -> int:
+    """The largest power of two up to a bound that gives 16 steps an epoch.
+
+    Args:
+        images: an epoch sees each of them once.
+        largest: bound, a power of two.
+        least: what is returned if even the smallest batch gives fewer steps.
+    """
+    size = largest
+    while size > least and images // size < _LEAST_STEPS:
+        size //= 2
+    return size
 
 
 def stratified_halves(

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from time import perf_counter
 
-from zonas_edge.artifact import Run, append_line, cut_lines, read_lines
+from zonas_edge.artifact import Run
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.nn.network import Network
 from zonas_edge.pipeline.checkpoint import load_state, save_state
+from zonas_edge.pipeline.epochs import go_on, run_epochs
 from zonas_edge.pipeline.request import Request
-from zonas_edge.pipeline.search import epoch_seconds, read_architecture
+from zonas_edge.pipeline.search import read_architecture
 from zonas_edge.retrain import (
     Retraining,
     RetrainRecord,
@@ -52,18 +52,13 @@ def run_retrain(
         normalisation=normalisation,
         settings=settings,
     )
-    if run.retrain_checkpoint.is_file():
-        training.load_state_dict(load_state(run.retrain_checkpoint, request.device))
-    cut_lines(run.retrain_log, lambda line: line["epoch"] <= training.epoch)
+    files = {"log": run.retrain_log, "checkpoint": run.retrain_checkpoint}
+    go_on(training, device=request.device, **files)
     run.mark("retrain", "started")
     run.update(retrain_settings=asdict(settings))
-    while not training.finished:
-        begun = perf_counter()
-        record = training.run_epoch()
-        seconds = round(perf_counter() - begun, 3)
-        append_line(run.retrain_log, asdict(record) | {"seconds": seconds})
-        save_state(run.retrain_checkpoint, training.state_dict())
-        on_epoch(record, settings.epochs)
+    seconds = run_epochs(
+        training, on_epoch=lambda record: on_epoch(record, settings.epochs), **files
+    )
     save_state(
         run.weights,
         {
@@ -73,7 +68,6 @@ def run_retrain(
         },
     )
     if training.best is not None:
-        seconds = round(epoch_seconds(read_lines(run.retrain_log)), 1)
         run.update(
             retrain=asdict(training.best)
             | {"epochs": settings.epochs, "retrain_seconds": seconds}

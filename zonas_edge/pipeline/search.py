@@ -1,6 +1,6 @@
 """The search as a step of a run: history, checkpoints, selection, architecture."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from time import perf_counter
 from typing import Any
@@ -10,10 +10,7 @@ import numpy as np
 from zonas_edge.architecture import Architecture
 from zonas_edge.artifact import (
     Run,
-    append_line,
-    cut_lines,
     read_json,
-    read_lines,
     write_json,
 )
 from zonas_edge.constraint import (
@@ -26,7 +23,7 @@ from zonas_edge.cost import macs, parameters
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.errors import UsageError
-from zonas_edge.pipeline.checkpoint import load_state, save_state
+from zonas_edge.pipeline.epochs import go_on, run_epochs
 from zonas_edge.pipeline.request import Request, halves
 from zonas_edge.search.loop import Search, SearchData
 from zonas_edge.search.record import EpochRecord
@@ -96,19 +93,13 @@ def run_search(
         SearchData(train.take(for_weights), train.take(for_alphas), normalisation),
         settings,
     )
-    if run.search_checkpoint.is_file():
-        search.load_state_dict(load_state(run.search_checkpoint, request.device))
-    cut_lines(run.history, lambda line: line["epoch"] <= search.epoch)
+    files = {"log": run.history, "checkpoint": run.search_checkpoint}
+    go_on(search, device=request.device, **files)
     run.mark("search", "started")
     run.update(search_settings=asdict(settings))
-    while not search.finished:
-        begun = perf_counter()
-        record = search.run_epoch()
-        seconds = round(perf_counter() - begun, 3)
-        # the line first: one too many is cut back, one too few would be a gap
-        append_line(run.history, asdict(record) | {"seconds": seconds})
-        save_state(run.search_checkpoint, search.state_dict())
-        on_epoch(record, settings.epochs)
+    seconds = run_epochs(
+        search, on_epoch=lambda record: on_epoch(record, settings.epochs), **files
+    )
     on_selection()
     begun = perf_counter()
     selection = select(
@@ -125,17 +116,12 @@ def run_search(
     write_json(run.architecture, best.to_json())
     summary = _summary(search, selection, request, dataset)
     spent: dict[str, Any] = {
-        "search_seconds": round(epoch_seconds(read_lines(run.history)), 1),
+        "search_seconds": seconds,
         "selection_seconds": round(perf_counter() - begun, 1),
     }
     run.update(search=summary | spent)
     run.mark("search", "finished")
     return best
-
-
-def epoch_seconds(lines: Iterable[dict[str, Any]]) -> float:
-    """Seconds that the epochs of a log took, those before a resumption included."""
-    return sum(float(line["seconds"]) for line in lines)
 
 
 def read_architecture(run: Run) -> Architecture:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zonas_edge.data.batches import batch_of
 from zonas_edge.search.hypergradient import Estimator, HybridEstimator, PaperEstimator
 from zonas_edge.search.schedule import Schedule
 from zonas_edge.search.weights import WeightSettings
 
-LARGEST_BATCH = 64
-LEAST_STEPS = 16
+_LARGEST_BATCH = 64
 
 
 class EstimatorName(StrEnum):
@@ -101,7 +101,4 @@ def default_batch(images: int, published: int | None) -> int:
     """
     if published is not None:
         return min(published, images)
-    size = LARGEST_BATCH
-    while size > 1 and images // size < LEAST_STEPS:
-        size //= 2
-    return size
+    return batch_of(images, largest=_LARGEST_BATCH)

@@ -1,0 +1,62 @@
+"""The loop that search and retraining share: an epoch, its line, its checkpoint.
+
+One place decides the order in which they reach the disk: the line first, since one too
+many is cut back on resumption, while one too few would be a gap.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+from zonas_edge.artifact import append_line, cut_lines, read_lines
+from zonas_edge.pipeline.checkpoint import load_state, save_state
+
+
+class Trained(Protocol):
+    """What is advanced an epoch at a time and keeps all of its state."""
+
+    epoch: int
+
+    @property
+    def finished(self) -> bool:
+        """True if no epoch is left."""
+
+    def run_epoch(self) -> Any:
+        """Advance by one epoch, and tell of it in a dataclass."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of the state."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the state was taken."""
+
+
+def go_on(work: Trained, *, log: Path, checkpoint: Path, device: str) -> None:
+    """Take up a checkpoint if there is one, and cut the log back to it."""
+    if checkpoint.is_file():
+        work.load_state_dict(load_state(checkpoint, device))
+    cut_lines(log, lambda line: line["epoch"] <= work.epoch)
+
+
+def run_epochs(
+    work: Trained,
+    *,
+    log: Path,
+    checkpoint: Path,
+    on_epoch: Callable[[Any], None],
+) -> float:
+    """Run every epoch that is left.
+
+    Returns:
+        Seconds that the epochs of the log took, those before a resumption included.
+    """
+    while not work.finished:
+        begun = perf_counter()
+        record = work.run_epoch()
+        seconds = round(perf_counter() - begun, 3)
+        append_line(log, asdict(record) | {"seconds": seconds})
+        save_state(checkpoint, work.state_dict())
+        on_epoch(record)
+    return round(sum(float(line["seconds"]) for line in read_lines(log)), 1)
