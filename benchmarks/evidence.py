@@ -10,41 +10,14 @@ It only reads what ``zonas-edge validate`` has reported; it never opens a test s
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
-
-
-def cpu_name() -> str:
-    """Name of this machine's processor."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def commit() -> str:
-    """The commit that is checked out; marked if files differ from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words],  # noqa: S607 - the developer's own git
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-
-    changed = git("status", "--porcelain", "--", "zonas_edge", "profiles")
-    return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+from provenance import RESULTS, ROOT, made_here
 
 
 def row_of(run: Path) -> dict[str, Any]:
@@ -111,9 +84,7 @@ def collect(runs: Sequence[Path], note: str) -> Path:
         "mean_auc": fmean(row["auc"] for row in rows),
         "rows": rows,
         "note": note,
-        "machine": {"cpu": cpu_name(), "machine": platform.machine()},
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit(),
+        **made_here(),
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"run-{dataset['name']}.json"

@@ -7,12 +7,11 @@ python benchmarks/tables.py --check   # exit 1 if they differ
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from provenance import RESULTS, ROOT
+
 README = ROOT / "README.md"
-RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- results: made by benchmarks/tables.py -->", "<!-- /results -->"
 COLUMNS = (
     "profile",
