@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from engine import EngineSearch, Pair
-from measuring import seconds_of
+from measuring import default_kernels, seconds_of
 from mixtures import late_mixtures
 from textbook import Batch, Images, TextbookSearch, loader
 from textbook_supernet import Supernet
@@ -147,13 +147,8 @@ class Case:
 
     def textbook_seconds(self, steps: int = WINDOW) -> float:
         """Seconds of a window of the textbook's; see ``_seconds``."""
-        # the package asks for reproducible kernels, the textbook leaves torch's default
-        before = torch.backends.cudnn.deterministic
-        torch.backends.cudnn.deterministic = False
-        try:
+        with default_kernels():
             return self._seconds(self.textbook, self._loaded, steps)
-        finally:
-            torch.backends.cudnn.deterministic = before
 
     def engine_seconds(self, steps: int = WINDOW) -> float:
         """Seconds of a window of the engine's; see ``_seconds``."""

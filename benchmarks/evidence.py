@@ -17,7 +17,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from provenance import RESULTS, ROOT, made_here
+import checkout
+from provenance import made_here
 
 
 def row_of(run: Path) -> dict[str, Any]:
@@ -86,8 +87,8 @@ def collect(runs: Sequence[Path], note: str) -> Path:
         "note": note,
         **made_here(),
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"run-{dataset['name']}.json"
+    checkout.RESULTS.mkdir(exist_ok=True)
+    path = checkout.RESULTS / f"run-{dataset['name']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return path
 
@@ -104,7 +105,7 @@ def make(arguments: argparse.Namespace) -> list[Path]:
             *("--seed", str(seed), "--out", str(arguments.out)),
             *arguments.options,
         ]
-        subprocess.run(command, check=False, cwd=ROOT)
+        subprocess.run(command, check=False, cwd=checkout.ROOT)
         runs.append(arguments.out / name)
     return runs
 
@@ -118,7 +119,7 @@ def main() -> None:
     run.add_argument("--profile", required=True)
     run.add_argument("--dataset", required=True)
     run.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    run.add_argument("--out", type=Path, default=ROOT / "exports")
+    run.add_argument("--out", type=Path, default=checkout.ROOT / "exports")
     collected = commands.add_parser("collect")
     collected.add_argument("runs", type=Path, nargs="+")
     arguments, options = parser.parse_known_args()

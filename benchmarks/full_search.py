@@ -12,9 +12,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import checkout
 import torch
 from measuring import synchronise
-from provenance import ROOT
 
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.search.loop import Search, SearchData
@@ -42,7 +42,7 @@ def breast_search(device: str, epochs: int = EPOCHS) -> dict[str, Any]:
         ]
         begun = perf_counter()
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False
+            command, cwd=checkout.ROOT, capture_output=True, text=True, check=False
         )
         wall = perf_counter() - begun
         if done.returncode != 0:

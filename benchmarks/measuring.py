@@ -5,7 +5,8 @@ machine that slows down slows both.
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -17,6 +18,17 @@ from torch.nn import functional
 from zonas_edge.pipeline.host import environment
 
 Work = Callable[[], object]
+
+
+@contextmanager
+def default_kernels() -> Iterator[None]:
+    """Torch's own choice of kernels, where the package asks for reproducible ones."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
 
 
 def synchronise(device: str) -> None:
@@ -100,4 +112,4 @@ def convolution_rate(
 
 def facts(device: str) -> dict[str, Any]:
     """What the figures depend on: machine, threads, versions, date, commit."""
-    return made_here() | environment(device)
+    return environment(device) | made_here()

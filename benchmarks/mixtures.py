@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import checkout
 import torch
-from provenance import RESULTS
 from torch import Tensor
 
 SHARES = (0.6, 0.8, 1.0)
@@ -60,7 +60,7 @@ class Late:
 
 def late_mixtures(dataset: str = "breastmnist") -> tuple[list[Late], dict[str, Any]]:
     """The kept mixtures, and where they come from."""
-    path = RESULTS / f"history-{dataset}.json"
+    path = checkout.RESULTS / f"history-{dataset}.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     return [Late(**entry) for entry in content["mixtures"]], content["source"]
 
@@ -73,7 +73,7 @@ def collect(run: Path) -> Path:
     """
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     dataset = record["dataset"]["name"]
-    committed = RESULTS / f"run-{dataset}.json"
+    committed = checkout.RESULTS / f"run-{dataset}.json"
     results = json.loads(committed.read_text(encoding="utf-8"))
     rows = [row for row in results["rows"] if row["run"] == run.name]
     if not rows or results["dataset"]["sha256"] != record["dataset"]["sha256"]:
@@ -105,7 +105,7 @@ def collect(run: Path) -> Path:
             for share, place in zip(SHARES, places, strict=True)
         ],
     }
-    path = RESULTS / f"history-{dataset}.json"
+    path = checkout.RESULTS / f"history-{dataset}.json"
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
     return path
 

@@ -9,8 +9,8 @@ import argparse
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
+import checkout
 import torch
 from cases import Case, phases
 
@@ -42,7 +42,7 @@ def peaks(batch: int, device: str) -> dict[str, float]:
     """Measure both, each in a process of its own [MiB]."""
     found = {}
     for which in WHICH:
-        command = [sys.executable, str(Path(__file__)), which]
+        command = [sys.executable, str(checkout.BENCHMARKS / "peak_memory.py"), which]
         command += ["--batch", str(batch), "--device", device]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found[which] = float(done.stdout)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
+import checkout
+
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -34,7 +34,7 @@ def commit() -> str:
     def git(*words: str) -> str:
         return subprocess.run(
             ["git", *words],  # noqa: S607 - the developer's own git
-            cwd=ROOT,
+            cwd=checkout.ROOT,
             capture_output=True,
             text=True,
             check=True,

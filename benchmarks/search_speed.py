@@ -18,13 +18,13 @@ import json
 import sys
 from typing import Any
 
+import checkout
 import torch
 from cases import SPARSE, WINDOW, Case, Phase, phases
 from full_search import breast_search, organs_search
 from measuring import convolution_rate, facts, interleaved, matrix_rates
 from mixtures import late_mixtures
 from peak_memory import peaks
-from provenance import RESULTS
 
 from zonas_edge.pipeline.host import prepare
 from zonas_edge.space import STAGES, SearchSpace, TaskSpec
@@ -212,7 +212,7 @@ def main() -> None:
         return
     print(text(result))
     if not arguments.quick:
-        path = RESULTS / f"search_speed-{arguments.device}.json"
+        path = checkout.RESULTS / f"search_speed-{arguments.device}.json"
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(path)
 

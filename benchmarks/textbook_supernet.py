@@ -27,18 +27,20 @@ def convolution(a: int, b: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(a, b, kernel, stride, kernel // 2, bias=False)
 
 
-def norm(channels: int, *, affine: bool = True) -> nn.BatchNorm2d:
-    """A normalisation that always uses the batch's own statistics."""
-    return nn.BatchNorm2d(channels, affine=affine, track_running_stats=False)
+def norm(channels: int, *, running: bool) -> nn.BatchNorm2d:
+    """A normalisation; without running statistics it always uses the batch's own."""
+    return nn.BatchNorm2d(channels, track_running_stats=running)
 
 
 class Stem(nn.Module):
     """The first convolution."""
 
-    def __init__(self, image_channels: int, channels: int) -> None:
+    def __init__(
+        self, image_channels: int, channels: int, *, running: bool = False
+    ) -> None:
         super().__init__()
         self.convolution = convolution(image_channels, channels, 3)
-        self.norm = norm(channels)
+        self.norm = norm(channels, running=running)
 
     def forward(self, x: Tensor) -> Tensor:
         """Feature maps of the first stage."""
@@ -48,11 +50,13 @@ class Stem(nn.Module):
 class Reduction(nn.Module):
     """The residual block of stride 2 between two stages."""
 
-    def __init__(self, a: int, b: int) -> None:
+    def __init__(self, a: int, b: int, *, running: bool = False) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.first, self.first_norm = convolution(a, b, 3, 2), norm(b)
-        self.second, self.second_norm = convolution(b, b, 3), norm(b)
+        self.first = convolution(a, b, 3, 2)
+        self.first_norm = norm(b, running=running)
+        self.second = convolution(b, b, 3)
+        self.second_norm = norm(b, running=running)
         # rounds odd sides up, as the strided convolution does
         self.pool = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
         self.shortcut = convolution(a, b, 1)
@@ -67,9 +71,9 @@ class Reduction(nn.Module):
 class Head(nn.Module):
     """Normalisation, ReLU, mean over the pixels, classifier."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, *, running: bool = False) -> None:
         super().__init__()
-        self.norm = norm(channels)
+        self.norm = norm(channels, running=running)
         self.relu = nn.ReLU()
         self.classifier = nn.Linear(channels, classes)
 
@@ -86,7 +90,8 @@ class MixedEdge(nn.Module):
         self.relu = nn.ReLU()
         self.conv_1x1 = convolution(channels, channels, 1)
         self.conv = convolution(channels, channels, max(KERNELS))
-        self.norm = norm(channels, affine=False)  # no state: one serves all
+        # without parameters and statistics: one serves all
+        self.norm = nn.BatchNorm2d(channels, affine=False, track_running_stats=False)
         self.pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
 
     def forward(self, x: Tensor, op: Tensor, kernel: Tensor | None) -> Tensor:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-BENCHMARKS = ROOT / "benchmarks"
 
 
 def script(name: str) -> Any:
     """The module ``benchmarks/<name>.py``; it finds its neighbours as when run."""
-    folder = str(BENCHMARKS)
+    folder = str(ROOT / "benchmarks")
     if folder not in sys.path:
         sys.path.append(folder)
     return importlib.import_module(name)
