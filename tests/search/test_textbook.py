@@ -5,6 +5,7 @@ steps amplify rounding, so whole windows are compared in float64, single steps i
 float32.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,7 +125,17 @@ def test_after_three_windows_the_alphas_are_the_textbook_s(state: State) -> None
     assert_near(fast.alpha.grad, plain.alpha.grad, 1e-8)
 
 
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The engine may compute its two copies side by side where it has the threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
 @STATES
+@pytest.mark.usefixtures("threads")
 def test_in_float32_one_pair_step_is_the_textbook_s(state: State) -> None:
     """Weights change by their clipped gradient: their change is compared."""
     # a high rate keeps the rounding of the weights out of their change
