@@ -155,11 +155,18 @@ class Case:
         return self._seconds(self.engine, self._resident, steps)
 
     def warm_up(self) -> None:
-        """Let libraries choose their kernels, and the engine compile or capture."""
-        self.engine_seconds(1)
-        self.textbook.begin(self.direction)
+        """Let libraries choose their kernels, and the engine compile or capture.
+
+        On a CPU two images do for the first; a graph is captured at the full size.
+        """
         few = 2 if self.device == "cpu" else self.batch
-        self.textbook.pair_step(*next(self._loaded(few)))
+        for search, feed in (
+            (self.textbook, self._loaded(few)),
+            (self.engine, self._resident(few)),
+        ):
+            search.begin(self.direction)
+            search.pair_step(*next(feed))
+            search.alpha_step(*next(feed))
 
     def _seconds(self, search: Any, feed: Any, steps: int) -> float:
         """Time a window, or a part of it, scaled to a whole one.
