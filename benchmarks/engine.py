@@ -8,11 +8,11 @@ All that computes is the package's own: the pair, the mixtures, the estimator.
 from collections.abc import Iterable
 
 import torch
-from pair_until_then import Pair
 from torch import Tensor
 
 from zonas_edge.search.alphas import Alphas, detached
 from zonas_edge.search.hypergradient import Evidence, HybridEstimator
+from zonas_edge.search.pair import Pair
 
 
 class EngineSearch:
