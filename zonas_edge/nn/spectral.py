@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from zonas_edge.nn.ops import Features
 
-_SAVING = 3.5
+_SAVING = 2.6
 """Least ratio of the multiplications at which the spectra are faster: their products
 are many small ones. Measured; see benchmarks/LOG.md."""
 
@@ -38,8 +38,8 @@ class _Circle:
         points: rows and columns of the circle.
         half: frequencies along the columns; the others are their conjugates.
         columns_in: ``[2 half, width]``, real to (part, frequency).
-        rows_in: ``[2 points, 2 height]``, (row, part) to (frequency, part).
-        rows_out: ``[2 height, 2 points]``, (frequency, part) to (part, row).
+        rows_in: ``[2, points, 2 height]``, (row, part) to a plane of frequencies.
+        rows_out: ``[2, 2 height, points]``, a plane of frequencies to (part, row).
         columns_out: ``[width, 2 half]``, (frequency, part) to real.
     """
 
@@ -51,7 +51,7 @@ class _Circle:
     columns_out: Tensor
 
     def taps(self, side: int) -> Tensor:
-        """``[half * points * 2, side ** 2]``: kernel to (column, row, part)."""
+        """``[2 * half * points, side ** 2]``: kernel to planes of (column, row)."""
         return _taps(self.points, side, self.columns_in.dtype)
 
 
@@ -67,7 +67,7 @@ def _taps(points: tuple[int, int], side: int, dtype: torch.dtype) -> Tensor:
     rows = _angles(points[0], offsets, points[0])
     columns = _angles(points[1] // 2 + 1, offsets, points[1])
     angle = columns[:, None, None, :] + rows[None, :, :, None]
-    parts = torch.stack([angle.cos(), angle.sin()], dim=2)
+    parts = torch.stack([angle.cos(), angle.sin()])
     return parts.reshape(-1, side**2).to(dtype)
 
 
@@ -90,8 +90,8 @@ def _circle(height: int, width: int, margin: int, dtype: torch.dtype) -> _Circle
         points=points,
         half=half,
         columns_in=torch.cat([columns.cos(), -columns.sin()]).to(dtype),
-        rows_in=turn_in.permute(0, 2, 1, 3).reshape(2 * points[0], -1).to(dtype),
-        rows_out=turn_out.permute(2, 1, 0, 3).reshape(2 * height, -1).to(dtype),
+        rows_in=turn_in.permute(2, 0, 1, 3).reshape(2, points[0], -1).to(dtype),
+        rows_out=turn_out.permute(3, 2, 1, 0).reshape(2, 2 * height, -1).to(dtype),
         columns_out=(back.reshape(2 * half, width).T / points[1])
         .contiguous()
         .to(dtype),
@@ -107,32 +107,55 @@ def _turn(cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 class _Products(torch.autograd.Function):
-    """Complex matrix products, one a frequency, as real ones into one result."""
+    """Spectra of the images times those of the kernels, back to rows.
+
+    Complex numbers are two planes, so that every product is a batch of real ones with
+    one contiguous result: torch runs other batches one matrix at a time.
+    """
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, kernels: Tensor) -> Tensor:
-        """``[f, 2, n, a]`` times ``[f, 2, a, b]`` is ``[f, 2, n, b]``."""
-        ctx.save_for_backward(images, kernels)
-        return _product(images, kernels)
+    def forward(
+        ctx: Any, images: Tensor, kernels: Tensor, rows_out: Tensor, half: int
+    ) -> Tensor:
+        """Rows of the convolved images.
+
+        Args:
+            ctx: what backward needs.
+            images: ``[2, f, n, a]``.
+            kernels: ``[2, f, a, b]``.
+            rows_out: ``[2, 2 height, points]``.
+            half: f is ``half * points``.
+
+        Returns:
+            ``[half, 2 height, n * b]``.
+        """
+        ctx.save_for_backward(images, kernels, rows_out)
+        (x, y), (u, v) = images, kernels
+        real = torch.bmm(x, u).baddbmm_(y, v, alpha=-1)
+        imaginary = torch.bmm(x, v).baddbmm_(y, u)
+        shape = half, rows_out.shape[2], -1
+        turn, turn_i = (part.expand(half, -1, -1) for part in rows_out)
+        lines = torch.bmm(turn, real.view(shape))
+        return lines.baddbmm_(turn_i, imaginary.view(shape))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        images, kernels = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        images, kernels, rows_out = ctx.saved_tensors
         (gradient,) = gradients
-        return (
-            _product(gradient, kernels.transpose(2, 3), second=-1),
-            _product(images.transpose(2, 3), gradient, first=-1),
+        half = len(gradient)
+        shape = images.shape[1], images.shape[2], kernels.shape[3]
+        real, imaginary = (
+            torch.bmm(part.T.expand(half, -1, -1), gradient).view(shape)
+            for part in rows_out
         )
-
-
-def _product(a: Tensor, b: Tensor, *, first: int = 1, second: int = 1) -> Tensor:
-    """``a b``; a sign of -1 takes the conjugate of that factor."""
-    (x, y), (u, v) = a.unbind(1), b.unbind(1)
-    result = a.new_empty(a.shape[0], 2, a.shape[2], b.shape[3])
-    real, imaginary = result.unbind(1)
-    real.baddbmm_(x, u, beta=0).baddbmm_(y, v, alpha=-first * second)
-    imaginary.baddbmm_(x, v, beta=0, alpha=second).baddbmm_(y, u, alpha=first)
-    return result
+        x, y = images.transpose(2, 3)
+        u, v = kernels.transpose(2, 3)
+        to_images, to_kernels = torch.empty_like(images), torch.empty_like(kernels)
+        torch.bmm(real, u, out=to_images[0]).baddbmm_(imaginary, v)
+        torch.bmm(imaginary, u, out=to_images[1]).baddbmm_(real, v, alpha=-1)
+        torch.bmm(x, real, out=to_kernels[0]).baddbmm_(y, imaginary)
+        torch.bmm(x, imaginary, out=to_kernels[1]).baddbmm_(y, real, alpha=-1)
+        return to_images, to_kernels, None, None
 
 
 def convolve(x: Features, weights: Sequence[Tensor]) -> list[Features]:
@@ -147,7 +170,7 @@ def convolve(x: Features, weights: Sequence[Tensor]) -> list[Features]:
     """
     chosen = chosen_for_spectra(x, weights)
     some = [weights[i] for i in chosen]
-    spectral = dict(zip(chosen, _by_spectra(x, some) if some else [], strict=True))
+    spectral = dict(zip(chosen, by_spectra(x, some) if some else [], strict=True))
     return [
         spectral[i]
         if i in spectral
@@ -189,21 +212,21 @@ def chosen_for_spectra(x: Features, weights: Sequence[Tensor]) -> list[int]:
     return chosen if before > _SAVING * after else []
 
 
-def _by_spectra(x: Features, weights: Sequence[Tensor]) -> list[Tensor]:
+def by_spectra(x: Features, weights: Sequence[Tensor]) -> list[Tensor]:
+    """``convolve``, every kernel by its spectrum."""
     batch, channels, height, width = x.shape
     margin = max(weight.shape[-1] for weight in weights) // 2
     circle = _circle(height, width, margin, x.dtype)
-    half, rows = circle.half, circle.points[0]
+    half = circle.half
     pixels = x.permute(2, 3, 0, 1).reshape(height, width, batch * channels)
     lines = torch.matmul(circle.columns_in, pixels)
     lines = lines.view(2 * height, half, -1).transpose(0, 1)
-    spectrum = torch.matmul(circle.rows_in, lines).view(-1, 2, batch, channels)
+    spectrum = torch.stack([torch.matmul(turn, lines) for turn in circle.rows_in])
+    spectrum = spectrum.view(2, -1, batch, channels)
 
     kernels = torch.cat([_kernel(weight, circle) for weight in weights], dim=-1)
-    product: Tensor = _Products.apply(spectrum, kernels)  # type: ignore[no-untyped-call]
-
-    lines = torch.matmul(circle.rows_out, product.view(half, 2 * rows, -1))
-    lines = lines.view(2 * half, height, -1).transpose(0, 1)
+    back: Tensor = _Products.apply(spectrum, kernels, circle.rows_out, half)  # type: ignore[no-untyped-call]
+    lines = back.view(2 * half, height, -1).transpose(0, 1)
     pixels = torch.matmul(circle.columns_out, lines)
     pixels = pixels.view(height, width, batch, -1).permute(2, 3, 0, 1)
     parts = torch.split(pixels, [weight.shape[0] for weight in weights], dim=1)
@@ -211,7 +234,7 @@ def _by_spectra(x: Features, weights: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _kernel(weight: Tensor, circle: _Circle) -> Tensor:
-    """Spectrum of a kernel ``[frequencies, 2, in, out]``."""
+    """Spectrum of a kernel ``[2, frequencies, in, out]``."""
     out, channels, side, _ = weight.shape
     taps = weight.permute(2, 3, 1, 0).reshape(side**2, channels * out)
-    return (circle.taps(side) @ taps).view(-1, 2, channels, out)
+    return (circle.taps(side) @ taps).view(2, -1, channels, out)
