@@ -73,7 +73,7 @@ def free_port() -> int:
 def a_server(folder: Path) -> Iterator[Server]:
     """Start a server for the tests of one machine; skip where there is none."""
     if not SSHD or not shutil.which("ssh"):
-        pytest.skip("no OpenSSH server here; tests/tools/install installs it")
+        pytest.skip("no OpenSSH server here; .ci/prepare installs it")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # where root's sshd shuts itself in
     for name in ("host", "other-host", "key", "other-key"):

@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from tests.device.environments import python36
 from tests.device.tiny import (
     TINY,
     build_tiny,
@@ -202,17 +203,6 @@ def test_an_emulated_process_is_known_by_its_name(
     assert runner.emulator() is None
     monkeypatch.setattr(runner, "read_text", lambda _: "Name:\tqemu-aarch64-st\n")
     assert runner.emulator() == "qemu-aarch64-st"
-
-
-def python36() -> str | None:
-    """Any Python 3.6 of this machine that starts."""
-    found = sorted(Path.home().glob(".pyenv/versions/3.6*/bin/python"))
-    on_path = shutil.which("python3.6")
-    for candidate in [*map(str, found), *([on_path] if on_path else [])]:
-        tried = subprocess.run([candidate, "-V"], capture_output=True, check=False)
-        if tried.returncode == 0:
-            return candidate
-    return None
 
 
 def test_runner_compiles_under_python_3_6(tmp_path: Path) -> None:
