@@ -53,6 +53,7 @@ def test_these_are_the_commands() -> None:
         "retrain",
         "export",
         "validate",
+        "check",
         "run",
         "profiles list",
         "profiles show",

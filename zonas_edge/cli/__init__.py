@@ -30,6 +30,7 @@ for command in (
     make.retrain,
     deliver.export,
     deliver.validate,
+    deliver.check,
     make.run,
 ):
     app.command()(command)

@@ -10,15 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from zonas_edge import __version__, metrics
-from zonas_edge.deploy.check import facts_of
+from zonas_edge.deploy.check import facts_of, read_model
 from zonas_edge.device.local import Repeats, measure_locally
 from zonas_edge.device.measurement import Machine, Measurement
-from zonas_edge.errors import IncompatibleError, UsageError
 from zonas_edge.metrics import ClassMetrics, Labels
 from zonas_edge.profile import Acceptance, Device, DeviceProfile, RuntimeLimits
 from zonas_edge.validate.values import (
@@ -190,17 +187,7 @@ def read_compatibility(model: Path, runtime: RuntimeLimits) -> Compatibility:
         UsageError: the file can't be read.
         IncompatibleError: it is no ONNX model.
     """
-    try:
-        proto = onnx.load(str(model), load_external_data=False)
-    except OSError as error:
-        raise UsageError(
-            f"{model}: {error.strerror or error}", hint="zonas-edge export"
-        ) from error
-    except DecodeError as error:
-        raise IncompatibleError(
-            f"{model}: not an ONNX model", hint="zonas-edge export"
-        ) from error
-    facts = facts_of(proto)
+    facts = facts_of(read_model(model))
     return Compatibility(
         opset=facts.opset,
         ir=facts.ir,
