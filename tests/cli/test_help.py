@@ -54,6 +54,7 @@ def test_these_are_the_commands() -> None:
         "export",
         "validate",
         "check",
+        "calibrate",
         "run",
         "profiles list",
         "profiles show",

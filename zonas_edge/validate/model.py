@@ -16,6 +16,7 @@ from zonas_edge import __version__, metrics
 from zonas_edge.deploy.check import facts_of, read_model
 from zonas_edge.device.local import Repeats, measure_locally
 from zonas_edge.device.measurement import Machine, Measurement
+from zonas_edge.latency import Source
 from zonas_edge.metrics import ClassMetrics, Labels
 from zonas_edge.profile import Acceptance, Device, DeviceProfile, RuntimeLimits
 from zonas_edge.validate.values import (
@@ -45,7 +46,9 @@ class Subject:
         macs: multiply-accumulates of one image.
         class_names: one per column of the probabilities, in order.
         dataset: name, hash and whatever else tells the data apart.
-        estimate_ms: analytic latency estimate for the profile's device, or None.
+        estimate_ms: 95th percentile that is expected on the profile's device, or None.
+        estimate_source: ``estimate`` for the analytic one, ``fitted`` for a model of
+            measurements there.
         test_openings: how often the test split was read, this time included.
         seed: of the AUC's bootstrap, >= 0.
     """
@@ -56,6 +59,7 @@ class Subject:
     class_names: tuple[str, ...]
     dataset: Mapping[str, str | int] = field(default_factory=dict)
     estimate_ms: float | None = None
+    estimate_source: Source = "estimate"
     test_openings: int = 1
     seed: int = 0
 
@@ -168,6 +172,7 @@ def judge(
         latency_ms=answer.latency_ms,
         latency_host=host,
         estimate_ms=subject.estimate_ms,
+        estimate_source=subject.estimate_source,
         memory=answer.memory,
         parity=answer.parity,
         compatibility=compatibility,

@@ -1,0 +1,108 @@
+"""A calibration for a reader: what was measured, how good the fit is, its times."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from zonas_edge.calibrate.model import Calibration
+from zonas_edge.calibrate.refit import Comparison
+from zonas_edge.report.words import count, plain
+from zonas_edge.space import KERNELS, OPS, STAGES, Op
+
+
+def calibration_renderable(
+    calibration: Calibration,
+    file: Path,
+    profile: str,
+    compared: Sequence[Comparison] = (),
+) -> RenderableType:
+    """The model in words, its times by stage, and the next command.
+
+    Args:
+        calibration: what was fitted.
+        file: where it is.
+        profile: as the user names it.
+        compared: the runs that it was fitted with again.
+    """
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, sentence in _sentences(calibration, file):
+        grid.add_row(name, Text(plain(sentence)))
+    words = ["zonas-edge", "search", "--profile", profile]
+    words += ["--latency-model", str(file), "--dataset", "NAME|PATH"]
+    parts: list[RenderableType] = [grid, _times(calibration)]
+    if compared:
+        parts.append(_runs(compared))
+    following = plain(shlex.join(words)).replace("'NAME|PATH'", "NAME|PATH")
+    # a command that is broken into lines can't be copied
+    return Group(*parts, Text(f"next: {following}", no_wrap=True, overflow="ignore"))
+
+
+def _sentences(calibration: Calibration, file: Path) -> tuple[tuple[str, str], ...]:
+    fitted, error = calibration.fitted, calibration.fitted.error
+    channels, height, width = fitted.image
+    return (
+        ("model", str(file)),
+        (
+            "measured",
+            (
+                f"{count(len(calibration.observations), 'network')} on"
+                f" {fitted.cpu_model} ({fitted.machine}), onnxruntime"
+                f" {fitted.onnxruntime}, {count(fitted.threads, 'thread')},"
+                f" {fitted.date}"
+            ),
+        ),
+        (
+            "valid for",
+            (
+                f"{channels}x{height}x{width} images, {fitted.classes} classes,"
+                f" {fitted.channels} channels, up to {count(fitted.max_depth, 'cell')}"
+                " a stage"
+            ),
+        ),
+        (
+            "error",
+            (
+                f"on {error.networks} networks that the fit has not seen:"
+                f" {error.within_10_percent:.0%} within 10 %, median"
+                f" {error.median:.1%}, largest {error.largest:.1%}, rank correlation"
+                f" {error.rank_correlation:.3f}"
+            ),
+        ),
+        ("p95", f"{fitted.p95_over_p50:.2f} times the median"),
+        ("fixed part", f"{fitted.fixed_ms:.4f} ms for stem, reductions and head"),
+    )
+
+
+def _times(calibration: Calibration) -> Table:
+    """Milliseconds of a candidate on one edge of one cell, by stage."""
+    fitted = calibration.fitted
+    table = Table("ms on an edge", box=None, pad_edge=False)
+    for stage in range(STAGES):
+        table.add_column(f"stage {stage + 1}", justify="right")
+    for column, op in enumerate(OPS):
+        if op not in {Op.NONE, Op.CONV}:
+            cells = [f"{row[column]:.4f}" for row in fitted.operation_ms]
+            table.add_row(op.value, *cells)
+    for column, kernel in enumerate(KERNELS):
+        cells = [f"{row[column]:.4f}" for row in fitted.kernel_ms]
+        table.add_row(f"conv {kernel}x{kernel}", *cells)
+    return table
+
+
+def _runs(compared: Sequence[Comparison]) -> Table:
+    """Measured medians beside predictions before and after."""
+    table = Table("run", box=None, pad_edge=False)
+    for heading in ("measured ms", "predicted before", "predicted now"):
+        table.add_column(heading, justify="right")
+    for one in compared:
+        table.add_row(
+            Text(plain(one.run)),
+            f"{one.measured_ms:.3f}",
+            f"{one.before_ms:.3f}",
+            f"{one.after_ms:.3f}",
+        )
+    return table
