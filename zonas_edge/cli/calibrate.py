@@ -78,6 +78,7 @@ def calibrate(
     from zonas_edge.calibrate.run import Effort
     from zonas_edge.calibrate.run import calibrate as measure
     from zonas_edge.errors import UsageError
+    from zonas_edge.report.calibration import doubts
     from zonas_edge.report.progress import Progress
     from zonas_edge.runtimes import load_consistent_profile
 
@@ -94,6 +95,8 @@ def calibrate(
     with Progress(quiet=quiet) as progress:
         progress.begin("calibrate")
         found = measure(judge, task, Effort(networks, seed=seed), progress.step)
+        for text in doubts(found):
+            progress.warn(text)
     file = model or out / "calibrations" / f"{judge.name}.json"
     _finish(found, file, profile, as_json=as_json)
 
@@ -161,7 +164,7 @@ def _finish(
 
     from zonas_edge.artifact import write_json
     from zonas_edge.artifact.files import plain_errors
-    from zonas_edge.report.calibration import calibration_renderable
+    from zonas_edge.report.calibration import calibration_renderable, next_command
 
     with plain_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -171,4 +174,5 @@ def _finish(
         fitted = found.fitted.model_dump(mode="json")
         show_json({"schema": 1, "model": str(file), "fitted": fitted, "runs": runs})
     else:
-        show(calibration_renderable(found, file, profile, compared))
+        show(calibration_renderable(found, file, compared))
+        typer.echo(next_command(file, profile))

@@ -13,32 +13,54 @@ from zonas_edge.calibrate.refit import Comparison
 from zonas_edge.report.words import count, plain
 from zonas_edge.space import KERNELS, OPS, STAGES, Op
 
+BUSY = 2.0
+"""Ratio of p95 to p50 above which something else took the processor meanwhile."""
+TRUSTED = 0.9
+"""Share within 10 % below which a search is misled now and then."""
+
 
 def calibration_renderable(
     calibration: Calibration,
     file: Path,
-    profile: str,
     compared: Sequence[Comparison] = (),
 ) -> RenderableType:
-    """The model in words, its times by stage, and the next command.
+    """The model in words, and its times by stage.
 
     Args:
         calibration: what was fitted.
         file: where it is.
-        profile: as the user names it.
         compared: the runs that it was fitted with again.
     """
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, sentence in _sentences(calibration, file):
         grid.add_row(name, Text(plain(sentence)))
-    words = ["zonas-edge", "search", "--profile", profile]
-    words += ["--latency-model", str(file), "--dataset", "NAME|PATH"]
     parts: list[RenderableType] = [grid, _times(calibration)]
     if compared:
         parts.append(_runs(compared))
-    following = plain(shlex.join(words)).replace("'NAME|PATH'", "NAME|PATH")
-    # a command that is broken into lines can't be copied
-    return Group(*parts, Text(f"next: {following}", no_wrap=True, overflow="ignore"))
+    return Group(*parts)
+
+
+def next_command(file: Path, profile: str) -> str:
+    """The search that uses a model, in one line, so that it can be copied."""
+    words = ["zonas-edge", "search", "--profile", profile, "--latency-model", str(file)]
+    return f"next: {plain(shlex.join(words))} --dataset NAME|PATH"
+
+
+def doubts(calibration: Calibration) -> tuple[str, ...]:
+    """Why the model may be of little use, a sentence each."""
+    fitted, found = calibration.fitted, []
+    if fitted.p95_over_p50 > BUSY:
+        found.append(
+            f"p95 is {fitted.p95_over_p50:.1f} times the median, as on a busy device;"
+            " repeat it while the device does nothing else"
+        )
+    share = fitted.error.within_10_percent
+    if share < TRUSTED:
+        found.append(
+            f"only {share:.0%} of the networks that the fit has not seen were within"
+            " 10 %; repeat it with more --networks"
+        )
+    return tuple(found)
 
 
 def _sentences(calibration: Calibration, file: Path) -> tuple[tuple[str, str], ...]:
