@@ -4,8 +4,9 @@
 
 Calibrates this machine's CPU as ``zonas-edge calibrate`` does, then measures random
 networks of the space that the calibration has not seen (every decision equally likely)
-in the same way, and compares. A part of them is measured once more in one piece of a
-thousand runs, as validation does. Writes nothing but what ``--plot`` names.
+in the same way, and compares: medians while the machine did nothing else. A part of
+them is measured once more in one piece of a thousand runs, as validation does. Writes
+nothing but what ``--plot`` names.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from zonas_edge.calibrate.fit import Observation, error_of, relative_errors
 from zonas_edge.calibrate.measuring import LONG
 from zonas_edge.calibrate.model import Calibration
 from zonas_edge.calibrate.run import Effort, calibrate, time_networks
+from zonas_edge.latency import fitted_latency
 from zonas_edge.profile import DeviceProfile, load_profile
 from zonas_edge.space import TaskSpec
 
@@ -60,18 +62,19 @@ def compare(
     in_one_piece: Sequence[Observation],
 ) -> dict[str, Any]:
     """The figures, in the order of their weight."""
-    table = calibration.table
-    found, long = error_of(table, measured), error_of(table, in_one_piece)
-    ratios = 1 / (1 + relative_errors(table, in_one_piece))
+    found = error_of(calibration.table, measured)
+    predicted = fitted_latency(calibration.fitted).table  # of a median in one piece
+    long = error_of(predicted, in_one_piece)
+    ratios = 1 / (1 + relative_errors(predicted, in_one_piece))
     return {
         "within_10_percent": found.within_10_percent,
         "rank_correlation": found.rank_correlation,
         "networks": found.networks,
         "median_error": found.median,
         "largest_error": found.largest,
-        "p50_ms": {
-            "smallest": min(one.p50_ms for one in measured),
-            "largest": max(one.p50_ms for one in measured),
+        "undisturbed_p50_ms": {
+            "smallest": min(one.undisturbed_ms for one in measured),
+            "largest": max(one.undisturbed_ms for one in measured),
         },
         "in_one_piece_of_1000_runs": {
             "networks": long.networks,
@@ -97,8 +100,8 @@ def measure(
         timings = time_networks(
             networks[:count], task, profile.runtime, rng=rng, tell=tell, **how
         )
-        pairs = zip(networks[:count], timings.p50_ms, strict=True)
-        return [Observation(network, p50, "unseen") for network, p50 in pairs]
+        pairs = zip(networks[:count], timings.undisturbed_ms, strict=True)
+        return [Observation(network, median, "unseen") for network, median in pairs]
 
     visits = timed(len(networks), rounds=Effort().rounds)
     one_piece = replace(LONG, seconds=5.0)
@@ -113,7 +116,7 @@ def plot(file: Path, calibration: Calibration, measured: Sequence[Observation]) 
     from matplotlib import pyplot as plt  # noqa: PLC0415 - behind the choice above
     from matplotlib.ticker import LogLocator  # noqa: PLC0415 - as above
 
-    x = np.array([one.p50_ms for one in measured])
+    x = np.array([one.undisturbed_ms for one in measured])
     y = x * (1 + relative_errors(calibration.table, measured))
     figure, axes = plt.subplots(figsize=(5, 5))
     ends = np.array([0.9 * x.min(), 1.1 * x.max()])

@@ -66,6 +66,7 @@ def a_calibration(
             classes=task.classes,
             channels=space.channels,
             max_depth=space.max_depth,
+            p50_over_undisturbed=1.5,
             p95_over_p50=1.25,
             **fitted_fields(observations),
         ),

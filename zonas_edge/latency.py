@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from zonas_edge.architecture import Architecture, Mixture
-from zonas_edge.cost import CostTable, exact, expected
+from zonas_edge.cost import CostTable, exact, expected, scaled
 from zonas_edge.profile import Compute, FittedLatency
 from zonas_edge.space import KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
 
@@ -56,10 +56,15 @@ class LatencyModel:
 def fitted_latency(fitted: FittedLatency) -> LatencyModel:
     """The model that ``zonas-edge calibrate`` has fitted on one device."""
     return LatencyModel(
-        table=CostTable(fitted.fixed_ms, fitted.operation_ms, fitted.kernel_ms),
+        table=scaled(undisturbed_table(fitted), fitted.p50_over_undisturbed),
         p95_over_p50=fitted.p95_over_p50,
         source="fitted",
     )
+
+
+def undisturbed_table(fitted: FittedLatency) -> CostTable:
+    """Median latency while the device does nothing else, in milliseconds."""
+    return CostTable(fitted.fixed_ms, fitted.operation_ms, fitted.kernel_ms)
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,14 @@ def test_relative_errors_count_alike_in_small_and_large_networks() -> None:
     """One network of 1 ms and one of 100 ms, both 10 % off, pull equally."""
     seen = observed(NETWORKS)
     extremes = (
-        min(seen, key=lambda one: one.p50_ms),
-        max(seen, key=lambda one: one.p50_ms),
+        min(seen, key=lambda one: one.undisturbed_ms),
+        max(seen, key=lambda one: one.undisturbed_ms),
     )
     moved = []
     for one in extremes:
-        changed = Observation(one.architecture, 1.1 * one.p50_ms, one.source)
+        changed = Observation(one.architecture, 1.1 * one.undisturbed_ms, one.source)
         table = fit([changed if other is one else other for other in seen])
-        moved.append(exact(table, one.architecture) / one.p50_ms)
+        moved.append(exact(table, one.architecture) / one.undisturbed_ms)
     # an unweighted fit would follow the large one and leave the small one alone
     assert all(1.005 < ratio < 1.1 for ratio in moved)
 
@@ -85,7 +85,9 @@ def test_a_device_that_takes_no_time_is_refused() -> None:
 def test_held_out_networks_play_no_part_in_the_fit() -> None:
     calibration = a_calibration()
     held = [one for one in calibration.observations if one.source == HELD_OUT]
-    spoilt = [Observation(one.architecture, 9 * one.p50_ms, HELD_OUT) for one in held]
+    spoilt = [
+        Observation(one.architecture, 9 * one.undisturbed_ms, HELD_OUT) for one in held
+    ]
     again = calibration.refitted(spoilt)
     assert again.table == calibration.table
     assert again.fitted.networks == calibration.fitted.networks == 75

@@ -75,7 +75,8 @@ def test_the_fitted_model_has_the_value_of_the_cost_formula(
     architecture: Architecture,
 ) -> None:
     assert MODEL.source == "fitted"
-    assert MODEL.p50_ms(architecture) == pytest.approx(exact(TRUTH, architecture))
+    undisturbed = exact(TRUTH, architecture)
+    assert MODEL.p50_ms(architecture) == pytest.approx(1.5 * undisturbed)
     assert MODEL.p95_ms(architecture) == MODEL.p50_ms(architecture) * 1.25
     one_hot = tensors(certain(architecture, SPACE.max_depth))
     assert MODEL.expected_p95_ms(one_hot).item() == pytest.approx(

@@ -11,7 +11,11 @@ def changed(ratio: float = 1.25, share: float = 1.0) -> Calibration:
     calibration = a_calibration()
     fitted = calibration.fitted
     error = fitted.error.model_copy(update={"within_10_percent": share})
-    update = {"p95_over_p50": ratio, "error": error}
+    update = {
+        "p50_over_undisturbed": 1.0,
+        "p95_over_p50": ratio,
+        "error": error,
+    }
     return replace(calibration, fitted=fitted.model_copy(update=update))
 
 
@@ -22,8 +26,8 @@ def test_a_good_calibration_is_not_doubted() -> None:
 def test_a_busy_device_and_a_bad_fit_are_told() -> None:
     assert doubts(changed(ratio=3.25, share=0.5)) == (
         (
-            "p95 is 3.2 times the median, as on a busy device; repeat it while the"
-            " device does nothing else"
+            "p95 is 3.2 times the undisturbed median, as on a busy device; repeat it"
+            " while the device does nothing else"
         ),
         (
             "only 50% of the networks that the fit has not seen were within 10 %;"

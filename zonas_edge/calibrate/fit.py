@@ -30,12 +30,12 @@ class Observation:
 
     Args:
         architecture: simplified.
-        p50_ms: median latency.
+        undisturbed_ms: median latency while the device did nothing else.
         source: ``fit``, ``held out``, or the name of a validated run.
     """
 
     architecture: Architecture
-    p50_ms: float
+    undisturbed_ms: float
     source: str
 
 
@@ -45,7 +45,9 @@ def fit(observations: Sequence[Observation]) -> CostTable:
     Raises:
         TargetError: a device whose times don't grow with what it computes.
     """
-    rows = np.array([row_of(seen.architecture) / seen.p50_ms for seen in observations])
+    rows = np.array(
+        [row_of(seen.architecture) / seen.undisturbed_ms for seen in observations]
+    )
     times, _ = nnls(rows, np.ones(len(rows)))
     if times[0] == 0:
         raise TargetError(
@@ -61,14 +63,17 @@ def relative_errors(
 ) -> npt.NDArray[np.float64]:
     """Predicted over measured, less one, of each observation."""
     return np.array(
-        [exact(table, seen.architecture) / seen.p50_ms - 1 for seen in observations]
+        [
+            exact(table, seen.architecture) / seen.undisturbed_ms - 1
+            for seen in observations
+        ]
     )
 
 
 def error_of(table: CostTable, observations: Sequence[Observation]) -> FittedError:
     """How far predictions are from observations; at least two of them."""
     errors = np.abs(relative_errors(table, observations))
-    measured = np.array([seen.p50_ms for seen in observations])
+    measured = np.array([seen.undisturbed_ms for seen in observations])
     predicted = [exact(table, seen.architecture) for seen in observations]
     rank = float(spearmanr(predicted, measured).statistic)
     return FittedError(

@@ -14,7 +14,7 @@ from zonas_edge.artifact import read_json
 from zonas_edge.calibrate.fit import Observation, error_of, fit
 from zonas_edge.cost import CostTable
 from zonas_edge.errors import UsageError
-from zonas_edge.latency import fitted_latency
+from zonas_edge.latency import undisturbed_table
 from zonas_edge.profile import FittedLatency
 
 HELD_OUT = "held out"
@@ -39,8 +39,8 @@ class Calibration:
 
     @property
     def table(self) -> CostTable:
-        """The fitted cost table, in milliseconds."""
-        return fitted_latency(self.fitted).table
+        """The fitted cost table, in undisturbed milliseconds."""
+        return undisturbed_table(self.fitted)
 
     def refitted(self, further: Sequence[Observation]) -> Self:
         """The same with further observations; one of the same source is replaced."""
@@ -98,7 +98,7 @@ def read_calibration(path: Path) -> Calibration:
             observations=tuple(
                 Observation(
                     architecture=Architecture.from_json(seen["architecture"]),
-                    p50_ms=float(seen["p50_ms"]),
+                    undisturbed_ms=float(seen["undisturbed_ms"]),
                     source=str(seen["source"]),
                 )
                 for seen in data["observations"]

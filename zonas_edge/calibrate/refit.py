@@ -7,8 +7,8 @@ from typing import Any
 from zonas_edge.artifact import Run, read_json
 from zonas_edge.calibrate.fit import Observation
 from zonas_edge.calibrate.model import Calibration
-from zonas_edge.cost import exact
 from zonas_edge.errors import UsageError
+from zonas_edge.latency import fitted_latency
 from zonas_edge.pipeline.search import read_architecture
 from zonas_edge.profile import FittedLatency
 from zonas_edge.validate import ValidationReport
@@ -16,7 +16,7 @@ from zonas_edge.validate import ValidationReport
 
 @dataclass(frozen=True)
 class Comparison:
-    """A validated run beside what the model said of it, in milliseconds.
+    """A validated run beside what the model said of it, medians in milliseconds.
 
     Args:
         before_ms: predicted before the run was known to the fit.
@@ -49,9 +49,9 @@ def refit(
     compared = tuple(
         Comparison(
             run=one.source,
-            measured_ms=one.p50_ms,
-            before_ms=exact(calibration.table, one.architecture),
-            after_ms=exact(again.table, one.architecture),
+            measured_ms=one.undisturbed_ms * calibration.fitted.p50_over_undisturbed,
+            before_ms=fitted_latency(calibration.fitted).p50_ms(one.architecture),
+            after_ms=fitted_latency(again.fitted).p50_ms(one.architecture),
         )
         for one in seen
     )
@@ -103,4 +103,5 @@ def observation_of(run: Run, fitted: FittedLatency) -> Observation:
                 f"{run.path}: {key} is {value}, the latency model's is {wanted[key]}",
                 "calibrate the device anew",
             )
-    return Observation(architecture, report.latency_ms.p50, run.name)
+    undisturbed = report.latency_ms.p50 / fitted.p50_over_undisturbed
+    return Observation(architecture, undisturbed, run.name)

@@ -81,9 +81,9 @@ def calibrate(
         networks, task, profile.runtime, rounds=effort.rounds, rng=rng, tell=progress
     )
     observations = [
-        Observation(network, p50, FIT if number < len(chosen.fitted) else HELD_OUT)
-        for number, (network, p50) in enumerate(
-            zip(networks, timings.p50_ms, strict=True)
+        Observation(network, median, FIT if number < len(chosen.fitted) else HELD_OUT)
+        for number, (network, median) in enumerate(
+            zip(networks, timings.undisturbed_ms, strict=True)
         )
     ]
     progress("fitting")
@@ -189,6 +189,7 @@ def _calibration(
             classes=task.classes,
             channels=space.channels,
             max_depth=space.max_depth,
+            p50_over_undisturbed=timings.p50_over_undisturbed,
             p95_over_p50=timings.p95_over_p50,
             **fitted_fields(observations),
         ),

@@ -64,10 +64,13 @@ class FittedLatency(Section):
         classes: of the classifier.
         channels: feature maps of the first stage.
         max_depth: largest number of cells in a stage that was measured.
-        fixed_ms: median time of stem, reductions and head.
+        fixed_ms: time of stem, reductions and head; as the next two, a median while
+            the device did nothing else.
         operation_ms: ``[stage][op]``, as in a cost table.
         kernel_ms: ``[stage][kernel]``.
-        p95_over_p50: 95th percentile over the median on that device.
+        p50_over_undisturbed: how much longer the median of a measurement in one piece
+            is there.
+        p95_over_p50: 95th percentile over the median in one piece.
         networks: so many were measured for the fit.
         error: on networks that the fit has not seen.
     """
@@ -86,6 +89,7 @@ class FittedLatency(Section):
     fixed_ms: Above0
     operation_ms: Annotated[tuple[_Operations, ...], *_STAGES]
     kernel_ms: Annotated[tuple[_Kernels, ...], *_STAGES]
+    p50_over_undisturbed: Annotated[float, Field(ge=1)]
     p95_over_p50: Annotated[float, Field(ge=1)]
     networks: Count
     error: FittedError

@@ -14,7 +14,7 @@ from zonas_edge.report.words import count, plain
 from zonas_edge.space import KERNELS, OPS, STAGES, Op
 
 BUSY = 2.0
-"""Ratio of p95 to p50 above which something else took the processor meanwhile."""
+"""Ratio of p95 to the undisturbed median above which something else was running."""
 TRUSTED = 0.9
 """Share within 10 % below which a search is misled now and then."""
 
@@ -49,9 +49,10 @@ def next_command(file: Path, profile: str) -> str:
 def doubts(calibration: Calibration) -> tuple[str, ...]:
     """Why the model may be of little use, a sentence each."""
     fitted, found = calibration.fitted, []
-    if fitted.p95_over_p50 > BUSY:
+    disturbed = fitted.p50_over_undisturbed * fitted.p95_over_p50
+    if disturbed > BUSY:
         found.append(
-            f"p95 is {fitted.p95_over_p50:.1f} times the median, as on a busy device;"
+            f"p95 is {disturbed:.1f} times the undisturbed median, as on a busy device;"
             " repeat it while the device does nothing else"
         )
     share = fitted.error.within_10_percent
@@ -94,7 +95,13 @@ def _sentences(calibration: Calibration, file: Path) -> tuple[tuple[str, str], .
                 f" {error.rank_correlation:.3f}"
             ),
         ),
-        ("p95", f"{fitted.p95_over_p50:.2f} times the median"),
+        (
+            "in one piece",
+            (
+                f"p50 {fitted.p50_over_undisturbed:.2f} times the undisturbed median,"
+                f" p95 {fitted.p95_over_p50:.2f} times p50"
+            ),
+        ),
         ("fixed part", f"{fitted.fixed_ms:.4f} ms for stem, reductions and head"),
     )
 
@@ -102,7 +109,7 @@ def _sentences(calibration: Calibration, file: Path) -> tuple[tuple[str, str], .
 def _times(calibration: Calibration) -> Table:
     """Milliseconds of a candidate on one edge of one cell, by stage."""
     fitted = calibration.fitted
-    table = Table("ms on an edge", box=None, pad_edge=False)
+    table = Table("undisturbed ms on an edge", box=None, pad_edge=False)
     for stage in range(STAGES):
         table.add_column(f"stage {stage + 1}", justify="right")
     for column, op in enumerate(OPS):
