@@ -37,6 +37,9 @@ golden: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/evidence.py run --profile x86-64 --dataset digits --seeds 0
+	$(BIN)/python benchmarks/search_speed.py
+	$(BIN)/python benchmarks/retrain_speed.py
+	$(BIN)/python benchmarks/tables.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

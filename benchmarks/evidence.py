@@ -10,41 +10,15 @@ It only reads what ``zonas-edge validate`` has reported; it never opens a test s
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
-
-
-def cpu_name() -> str:
-    """Name of this machine's processor."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def commit() -> str:
-    """The commit that is checked out; marked if files differ from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words],  # noqa: S607 - the developer's own git
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-
-    changed = git("status", "--porcelain", "--", "zonas_edge", "profiles")
-    return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+import checkout
+from provenance import made_here
 
 
 def row_of(run: Path) -> dict[str, Any]:
@@ -111,12 +85,10 @@ def collect(runs: Sequence[Path], note: str) -> Path:
         "mean_auc": fmean(row["auc"] for row in rows),
         "rows": rows,
         "note": note,
-        "machine": {"cpu": cpu_name(), "machine": platform.machine()},
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit(),
+        **made_here(),
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"run-{dataset['name']}.json"
+    checkout.RESULTS.mkdir(exist_ok=True)
+    path = checkout.RESULTS / f"run-{dataset['name']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return path
 
@@ -133,7 +105,7 @@ def make(arguments: argparse.Namespace) -> list[Path]:
             *("--seed", str(seed), "--out", str(arguments.out)),
             *arguments.options,
         ]
-        subprocess.run(command, check=False, cwd=ROOT)
+        subprocess.run(command, check=False, cwd=checkout.ROOT)
         runs.append(arguments.out / name)
     return runs
 
@@ -147,7 +119,7 @@ def main() -> None:
     run.add_argument("--profile", required=True)
     run.add_argument("--dataset", required=True)
     run.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    run.add_argument("--out", type=Path, default=ROOT / "exports")
+    run.add_argument("--out", type=Path, default=checkout.ROOT / "exports")
     collected = commands.add_parser("collect")
     collected.add_argument("runs", type=Path, nargs="+")
     arguments, options = parser.parse_known_args()

@@ -7,13 +7,11 @@ python benchmarks/tables.py --check   # exit 1 if they differ
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
-RESULTS = ROOT / "benchmarks" / "results"
-BEGIN, END = "<!-- results: made by benchmarks/tables.py -->", "<!-- /results -->"
+import checkout
+
+README = checkout.ROOT / "README.md"
 COLUMNS = (
     "profile",
     "seed",
@@ -26,6 +24,15 @@ COLUMNS = (
     "host p50 / p95",
     "search + retrain",
     "verdict",
+)
+SPEED_COLUMNS = (
+    "batch",
+    "phase",
+    "candidates live",
+    "textbook, s a window",
+    "engine, s a window",
+    "ratio",
+    "of the floor",
 )
 
 
@@ -77,20 +84,100 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def rendered() -> str:
-    """Every results file of whole runs, in order of name."""
-    parts = [
-        table(json.loads(path.read_text(encoding="utf-8")))
-        for path in sorted(RESULTS.glob("run-*.json"))
+def read(pattern: str) -> list[dict[str, Any]]:
+    """The committed results whose file name matches, in order of name."""
+    return [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(checkout.RESULTS.glob(pattern))
     ]
-    return "\n\n".join(parts)
+
+
+def runs() -> str:
+    """Every results file of whole runs."""
+    return "\n\n".join(table(result) for result in read("run-*.json"))
+
+
+def place(environment: dict[str, Any]) -> str:
+    """Where and when a speed was measured."""
+    machine = environment["machine"]
+    device = environment["device"]
+    return (
+        f"{machine['cpu'] if device == 'cpu' else device}, {machine['cores']} cores,"
+        f" {environment['threads']} threads, torch {environment['torch']},"
+        f" {environment['date']}, commit {environment['commit'][:10]}"
+    )
+
+
+def search_speed(result: dict[str, Any]) -> str:
+    """One machine: a row a phase and batch size, and the full searches."""
+    lines = [
+        f"**Search** ({place(result['environment'])})",
+        "",
+        f"| {' | '.join(SPEED_COLUMNS)} |",
+        "|--:|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in result["rows"]:
+        times = [
+            f"{found['median']:.3g} ({found['min']:.3g}-{found['max']:.3g})"
+            for found in (
+                row["textbook_seconds_per_window"],
+                row["engine_seconds_per_window"],
+            )
+        ]
+        phase = row["phase"]
+        if phase == "late":
+            phase = f"late, {row['progress']:.0%}"
+        lines.append(
+            f"| {row['batch']} | {phase} | {row['live_candidates']:.0%}"
+            f" | {times[0]} | {times[1]} | {row['ratio']:.1f}"
+            f" | {row['fraction_of_floor']:.0%} |"
+        )
+    notes = [
+        f"{name}: {full['seconds']:.0f} s for {full.get('epochs_run', full['epochs'])}"
+        f" of {full['epochs']} epochs"
+        if full["seconds"] is not None
+        else f"{name}: not measured ({full['reason']})"
+        for name, full in result["full_search"].items()
+    ]
+    memory = result["peak_memory_mib"] or {}
+    notes += [f"peak memory, {which}: {mib:.0f} MiB" for which, mib in memory.items()]
+    rates = {**result["matrix_gflops"], **result["convolution_gflops"]}
+    notes += [f"{name}: {rate:.0f} GFLOP/s" for name, rate in rates.items()]
+    return "\n".join([*lines, "", f"Full searches and limits: {'; '.join(notes)}."])
+
+
+def retrain_speed(result: dict[str, Any]) -> str:
+    """One machine: images per second."""
+    plain, ours = (
+        result[f"{which}_images_per_second"]["median"] for which in ("textbook", "our")
+    )
+    return (
+        f"**Retraining** ({place(result['environment'])}): a network of"
+        f" {result['parameters']:,} parameters at batch {result['batch']}, textbook"
+        f" {plain:.0f} images/s, ours {ours:.0f}, ratio {result['ratio']:.2f}."
+    )
+
+
+def speed() -> str:
+    """Every results file of speed."""
+    parts = [search_speed(result) for result in read("search_speed-*.json")]
+    parts += [retrain_speed(result) for result in read("retrain_speed-*.json")]
+    return "\n\n".join(parts) or "Not measured yet."
+
+
+SECTIONS = {"results": runs, "speed": speed}
+"""What stands between the markers of each name."""
 
 
 def updated(readme: str) -> str:
     """The README with its tables as the results say."""
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{rendered()}\n\n{END}{after}"
+    for name, render in SECTIONS.items():
+        begin = f"<!-- {name}: made by benchmarks/tables.py -->"
+        end = f"<!-- /{name} -->"
+        before, rest = readme.split(begin)
+        _, after = rest.split(end)
+        readme = f"{before}{begin}\n\n{render()}\n\n{end}{after}"
+    return readme
 
 
 def main() -> None:

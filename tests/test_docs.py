@@ -1,18 +1,16 @@
 """The documents are true: examples parse, tables match results, errors are drawn."""
 
-import importlib.util
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import typer.main
 
+from tests.scripts import ROOT, script
 from zonas_edge import errors
 from zonas_edge.cli import app
 from zonas_edge.errors import ZonasError
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = sorted(set(re.findall(r"^\$ zonas-edge (.+)$", README, re.MULTILINE)))
 
@@ -49,12 +47,7 @@ def test_every_command_has_an_example_in_the_readme() -> None:
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
-    path = ROOT / "benchmarks" / "tables.py"
-    spec = importlib.util.spec_from_file_location("tables", path)
-    assert spec is not None
-    assert spec.loader is not None
-    tables = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tables)
+    tables = script("tables")
     assert tables.updated(README) == README
 
 

@@ -153,8 +153,12 @@ def test_without_a_perturbation_the_implicit_term_is_exactly_zero(
     assert plain.implicit_slope == 0
     assert search.alpha_updates == 2
     state = search.state_dict()
-    assert torch.equal(state["base"]["weights"], state["twin"]["weights"])
-    assert torch.equal(state["base"]["momentum"], state["twin"]["momentum"])
+    assert torch.equal(
+        state["pair"]["base"]["weights"], state["pair"]["twin"]["weights"]
+    )
+    assert torch.equal(
+        state["pair"]["base"]["momentum"], state["pair"]["twin"]["momentum"]
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

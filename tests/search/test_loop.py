@@ -81,8 +81,8 @@ def same(first: Search, second: Search) -> bool:
     a, b = first.state_dict(), second.state_dict()
     return bool(
         torch.equal(a["alphas"], b["alphas"])
-        and torch.equal(a["base"]["weights"], b["base"]["weights"])
-        and torch.equal(a["twin"]["weights"], b["twin"]["weights"])
+        and torch.equal(a["pair"]["base"]["weights"], b["pair"]["base"]["weights"])
+        and torch.equal(a["pair"]["twin"]["weights"], b["pair"]["twin"]["weights"])
         and torch.equal(a["generator"], b["generator"])
         and first.mixture().op.tobytes() == second.mixture().op.tobytes()
     )

@@ -16,6 +16,7 @@ Source: sections 2 and 13 of the design.
 """
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -34,6 +35,7 @@ from zonas_edge.nn.ops import (
     convolution,
     initialise,
 )
+from zonas_edge.nn.spectral import convolve
 from zonas_edge.space import (
     EDGES,
     KERNELS,
@@ -46,6 +48,66 @@ from zonas_edge.space import (
 )
 
 LARGEST_KERNEL = max(KERNELS)
+_SKIP, _CONV_1X1, _CONV, _POOL = (
+    OPS.index(op) for op in (Op.SKIP, Op.CONV_1X1, Op.CONV, Op.AVG_POOL)
+)
+
+
+Support = Mixture[list[Any]]
+"""The probabilities of a mixture as numbers: which candidates are computed."""
+
+
+def support_of(mixture: Mixture[Tensor]) -> Support:
+    """The mixture as numbers; on a GPU this waits for it, so do it once a window."""
+    return Mixture(
+        op=mixture.op.tolist(),
+        kernel=mixture.kernel.tolist(),
+        depth=mixture.depth.tolist(),
+    )
+
+
+class _AddScaled(torch.autograd.Function):
+    """``total + probability * x`` in place, in one pass over the memory.
+
+    The probability comes twice, as a tensor that receives its gradient if it wants one
+    and as the number to multiply with, so that nothing waits for a device.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, total: Tensor, x: Tensor, probability: Tensor, value: float
+    ) -> Tensor:
+        ctx.value = value
+        ctx.save_for_backward(*([x] if probability.requires_grad else []))
+        ctx.mark_dirty(total)
+        return total.add_(x, alpha=value)
+
+    @staticmethod
+    def backward(
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None, None]:
+        (gradient,) = gradients
+        slope = (gradient * ctx.saved_tensors[0]).sum() if ctx.saved_tensors else None
+        return gradient, gradient * ctx.value, slope, None
+
+
+def _add_scaled(
+    total: Tensor | None, x: Tensor, probability: Tensor, value: float
+) -> Tensor | None:
+    """``total + probability * x``; ``total`` is used up, None is zero."""
+    if value == 0:
+        return total
+    if total is None:
+        return x * probability
+    y: Tensor = _AddScaled.apply(total, x, probability, value)  # type: ignore[no-untyped-call]
+    return y
+
+
+def _add(total: Tensor | None, y: Tensor | None) -> Tensor | None:
+    """``total + y``; both are used up, None is zero."""
+    if total is None or y is None:
+        return y if total is None else total
+    return total.add_(y)
 
 
 def centre_crop(weight: Tensor, kernel: int) -> Tensor:
@@ -63,60 +125,42 @@ def _scaled_norm(x: Tensor, scale: Tensor) -> Tensor:
 
 
 class MixedEdge(nn.Module):
-    """Every candidate of one edge, summed with the mixture's probabilities."""
+    """The weights of one edge: a 1x1 kernel, and a 7x7 one that holds 5x5 and 3x3."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv_1x1 = convolution(channels, channels, 1)
         self.conv = convolution(channels, channels, LARGEST_KERNEL)
 
-    def forward(
+    def candidates(
         self,
-        x: Features,
-        active: Features,
         op: Float[Tensor, "op"],
         kernel: Float[Tensor, "kernel"],
         support: tuple[list[float], list[float]],
-    ) -> Tensor | None:
-        """Sum of the candidates in the support, or None if that is ``none`` alone.
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Kernel and probability of each convolution in the support.
 
         Args:
-            x: the source node.
-            active: its ReLU, computed once a node.
             op: probabilities of the candidates.
             kernel: probabilities of the kernels.
-            support: both as numbers, so that skipping costs no synchronisation.
-        """
-        op_values, kernel_values = support
-        total: Tensor | None = None
-        for column, candidate in enumerate(OPS):
-            if op_values[column] == 0 or candidate is Op.NONE:
-                continue
-            if candidate is Op.SKIP:
-                y = x * op[column]
-            elif candidate is Op.AVG_POOL:
-                y = average_pool(x) * op[column]
-            elif candidate is Op.CONV_1X1:
-                y = _scaled_norm(self.conv_1x1(active), op[column])
-            else:
-                y = self._kernels(active, op[column], kernel, kernel_values)
-            total = y if total is None else total + y
-        return total
+            support: both as numbers.
 
-    def _kernels(
-        self, active: Tensor, scale: Tensor, kernel: Tensor, values: list[float]
-    ) -> Tensor:
-        total: Tensor | None = None
-        for column, side in enumerate(KERNELS):
-            if values[column] == 0:
-                continue
-            weight = centre_crop(self.conv.weight, side)
-            y = functional.conv2d(active, weight, padding=side // 2)
-            y = _scaled_norm(y, scale * kernel[column])
-            total = y if total is None else total + y
-        if total is None:
-            raise ValueError("no kernel has probability")
-        return total
+        Raises:
+            ValueError: the kernel-variable convolution has probability, no kernel has.
+        """
+        ops, kernels = support
+        found: list[tuple[Tensor, Tensor]] = []
+        if ops[_CONV_1X1] > 0:
+            found.append((self.conv_1x1.weight, op[_CONV_1X1]))
+        if ops[_CONV] > 0:
+            if not any(kernels):
+                raise ValueError("no kernel has probability")
+            found += [
+                (centre_crop(self.conv.weight, side), op[_CONV] * kernel[column])
+                for column, side in enumerate(KERNELS)
+                if kernels[column] > 0
+            ]
+        return found
 
 
 class MixedCell(nn.Module):
@@ -134,22 +178,51 @@ class MixedCell(nn.Module):
         kernel: Float[Tensor, "edge kernel"],
         support: tuple[list[list[float]], list[list[float]]],
     ) -> Features:
-        nodes: list[Tensor | None] = [x, *[None] * (NODES - 1)]
-        active: dict[int, Tensor] = {}
-        for e, (source, target) in enumerate(EDGES):
-            value = nodes[source]
-            if value is None:
-                continue
-            if source not in active:
-                active[source] = functional.relu(value)
-            y = self.get_submodule(edge_name(source, target))(
-                value, active[source], op[e], kernel[e], (support[0][e], support[1][e])
-            )
-            if y is not None:
-                total = nodes[target]
-                nodes[target] = y if total is None else total + y
+        nodes: list[Tensor | None] = [x]
+        convolved = self._convolve(0, x, op, kernel, support)
+        for node in range(1, NODES):
+            total: Tensor | None = None
+            pooled: Tensor | None = None
+            for e, (source, target) in enumerate(EDGES):
+                value = nodes[source] if target == node else None
+                if value is None:
+                    continue
+                ops = support[0][e]
+                total = _add(total, convolved.pop(e, None))
+                total = _add_scaled(total, value, op[e, _SKIP], ops[_SKIP])
+                pooled = _add_scaled(pooled, value, op[e, _POOL], ops[_POOL])
+            # pooling is linear, so the node pools once, not every edge that leads to it
+            total = _add(total, None if pooled is None else average_pool(pooled))
+            nodes.append(total)
+            if total is not None:
+                convolved |= self._convolve(node, total, op, kernel, support)
         output = nodes[-1]
         return torch.zeros_like(x) if output is None else output
+
+    def _convolve(
+        self,
+        source: int,
+        value: Tensor,
+        op: Tensor,
+        kernel: Tensor,
+        support: tuple[list[list[float]], list[list[float]]],
+    ) -> dict[int, Tensor | None]:
+        """For each edge from a node, the sum of its normalised convolutions."""
+        plan: list[tuple[int, Tensor, Tensor]] = []
+        for e, (start, target) in enumerate(EDGES):
+            if start == source:
+                edge: Any = self.get_submodule(edge_name(start, target))
+                numbers = (support[0][e], support[1][e])
+                for weight, probability in edge.candidates(op[e], kernel[e], numbers):
+                    plan.append((e, weight, probability))
+        sums: dict[int, Tensor | None] = {}
+        if plan:
+            outputs = convolve(
+                functional.relu(value), [weight for _, weight, _ in plan]
+            )
+            for (e, _, probability), y in zip(plan, outputs, strict=True):
+                sums[e] = _add(sums.get(e), _scaled_norm(y, probability))
+        return sums
 
 
 class Supernet(nn.Module):
@@ -180,11 +253,17 @@ class Supernet(nn.Module):
         initialise(self, generator)
 
     def forward(
-        self, x: Features, mixture: Mixture[Tensor]
+        self, x: Features, mixture: Mixture[Tensor], support: Support | None = None
     ) -> Float[Tensor, "batch classes"]:
-        ops, kernels, depths = (
-            part.tolist() for part in (mixture.op, mixture.kernel, mixture.depth)
-        )
+        """Logits of a batch under a mixture.
+
+        Args:
+            x: normalised images.
+            mixture: probabilities; receives gradients if it wants them.
+            support: the same as numbers, where they are known already.
+        """
+        numbers = support_of(mixture) if support is None else support
+        ops, kernels, depths = numbers.op, numbers.kernel, numbers.depth
         # channels-last is what the CPU's and the GPU's convolutions like best; the
         # layout set here carries through the whole network
         x = self.stem(x).contiguous(memory_format=torch.channels_last)
@@ -198,8 +277,7 @@ class Supernet(nn.Module):
                 cell = self.get_submodule(f"stages.{s}.{d}")
                 x = cell(x, mixture.op[s], mixture.kernel[s], (ops[s], kernels[s]))
                 if depths[s][d] > 0:
-                    y = x * mixture.depth[s, d]
-                    exits = y if exits is None else exits + y
+                    exits = _add_scaled(exits, x, mixture.depth[s, d], depths[s][d])
             if exits is None:
                 raise ValueError(f"stage {s} has no exit with probability")
             x = exits

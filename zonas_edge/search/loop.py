@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from zonas_edge.architecture import Mixture, Probabilities
 from zonas_edge.constraint import Constraint
@@ -33,10 +32,10 @@ from zonas_edge.data.batches import (
 from zonas_edge.nn.supernet import Supernet
 from zonas_edge.search.alphas import OP_ENTRIES, Alphas, detached
 from zonas_edge.search.hypergradient import Evidence
+from zonas_edge.search.pair import Pair
 from zonas_edge.search.penalty import Multiplier, published_penalty, relative_excess
 from zonas_edge.search.record import EpochRecord, agree, confidence
 from zonas_edge.search.settings import EstimatorName, SearchSettings
-from zonas_edge.search.weights import WeightCopy
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import SearchSpace, TaskSpec
 
@@ -109,12 +108,14 @@ class Search:
         self._generator = torch.Generator().manual_seed(
             derived_seed(settings.seed, "search")
         )
-        copies = []
-        for _ in range(2):
-            draw = torch.Generator().manual_seed(derived_seed(settings.seed, "weights"))
-            supernet = Supernet(space, task, draw).to(device, self._dtype)
-            copies.append(WeightCopy(supernet, settings.weights))
-        self._base, self._twin = copies
+        self._pair = Pair(
+            space,
+            task,
+            settings.weights,
+            seed=derived_seed(settings.seed, "weights"),
+            device=device,
+            dtype=self._dtype,
+        )
         alphas = Alphas.draw(space, self._generator, self._dtype)
         self.alphas = Alphas(
             alphas.vector.to(device).requires_grad_(), alphas.max_depth
@@ -142,7 +143,7 @@ class Search:
     @property
     def supernet(self) -> Supernet:
         """The supernet with the weights trained so far."""
-        return self._base.supernet
+        return self._pair.supernet
 
     @property
     def temperature(self) -> float:
@@ -196,7 +197,8 @@ class Search:
                 self._data.weights, order[step * size : (step + 1) * size]
             )
             window = self._window or self._open_window()
-            train_losses.append(self._pair_step(batch, window))
+            train_losses.append(self._pair.step(*batch))
+            window.steps += 1
             closing = window.steps == self.settings.inner_steps
             if closing:
                 endings.append(self._close_window(window))
@@ -222,8 +224,7 @@ class Search:
             self._sizes = True
             self._adam = self._fresh_adam()
         vector = self.alphas.vector.detach()
-        self._twin.copy_from(self._base)
-        return _Window(
+        window = _Window(
             direction=self.alphas.direction(self._generator, sizes=sizes).detach(),
             radius=self._estimator.radius(
                 float(vector[:OP_ENTRIES].norm()),
@@ -233,21 +234,18 @@ class Search:
             rate=schedule.rate_at(progress),
             sizes=sizes,
         )
+        self._pair.begin(*self._mixtures(window), window.rate)
+        return window
 
-    def _pair_step(self, batch: tuple[Tensor, Tensor], window: _Window) -> Tensor:
-        """Train both copies on one batch; the base's loss is returned."""
-        images, labels = batch
-        shift = window.radius * window.direction
-        losses = []
-        for copy, moved in ((self._base, None), (self._twin, shift)):
-            mixture = detached(
-                self.alphas.mixture(window.temperature, sizes=window.sizes, shift=moved)
+    def _mixtures(self, window: _Window) -> tuple[Mixture[Tensor], Mixture[Tensor]]:
+        """At alpha, and at alpha moved along the window's direction."""
+        base, shifted = (
+            detached(
+                self.alphas.mixture(window.temperature, sizes=window.sizes, shift=shift)
             )
-            loss = functional.cross_entropy(copy.supernet(images, mixture), labels)
-            copy.step(loss, window.rate)
-            losses.append(loss.detach())
-        window.steps += 1
-        return losses[0]
+            for shift in (None, window.radius * window.direction)
+        )
+        return base, shifted
 
     def _close_window(self, window: _Window) -> _Ending:
         """One validation batch and one step of alpha."""
@@ -257,17 +255,15 @@ class Search:
         images, labels = self._batch(self._data.alphas, indices)
         vector = self.alphas.vector
         vector.grad = torch.zeros_like(vector)
-        self._base.zero_gradient()
         mixture = self.alphas.mixture(window.temperature, sizes=window.sizes)
-        loss = functional.cross_entropy(self._base.supernet(images, mixture), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        judged = self._pair.judge(images, labels, mixture)
         evidence = Evidence(
             direction=window.direction,
             radius=window.radius,
             alpha_gradient=vector.grad.clone(),
             penalty_gradient=self._published_gradient(window),
-            weight_gradient=self._base.gradient(),
-            weight_shift=(self._twin.flat - self._base.flat).detach(),
+            weight_gradient=judged.weight_gradient,
+            weight_shift=self._pair.shift(),
         )
         vector.grad = self._estimator.gradient(evidence)
         self._adam.step()
@@ -276,7 +272,7 @@ class Search:
         self.alpha_updates += 1
         shift, weights = evidence.weight_shift, evidence.weight_gradient
         return _Ending(
-            loss=float(loss.detach()),
+            loss=float(judged.loss),
             implicit_slope=abs(float(weights @ shift)) / window.radius,
             direct_norm=float(evidence.alpha_gradient.norm()),
         )
@@ -358,8 +354,7 @@ class Search:
             "alphas": self.alphas.vector.detach(),
             "adam": self._adam.state_dict(),
             "generator": self._generator.get_state(),
-            "base": self._base.state_dict(),
-            "twin": self._twin.state_dict(),
+            "pair": self._pair.state_dict(),
             "window": None if window is None else dict(vars(window)),
             "decisions": None
             if decisions is None
@@ -380,10 +375,11 @@ class Search:
         self._adam = self._fresh_adam()
         self._adam.load_state_dict(state["adam"])
         self._generator.set_state(state["generator"].cpu())
-        self._base.load_state_dict(state["base"])
-        self._twin.load_state_dict(state["twin"])
-        window = state["window"]
-        self._window = None if window is None else _Window(**window)
+        self._pair.load_state_dict(state["pair"])
+        window = None if state["window"] is None else _Window(**state["window"])
+        if window is not None:
+            self._pair.hold(*self._mixtures(window), window.rate)
+        self._window = window
         decisions = state["decisions"]
         self._decisions = (
             None

@@ -1,0 +1,115 @@
+"""Timing two ways of the same work side by side, and what the machine could do at best.
+
+Samples alternate between the two, and which goes first alternates too, so that a
+machine that slows down slows both.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+from provenance import made_here
+from torch.nn import functional
+
+from zonas_edge.pipeline.host import environment
+
+Work = Callable[[], object]
+
+
+@contextmanager
+def default_kernels() -> Iterator[None]:
+    """Torch's own choice of kernels, where the package asks for reproducible ones."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
+
+
+def synchronise(device: str) -> None:
+    """Wait for what the device was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def seconds_of(work: Work, device: str) -> float:
+    """Wall clock of ``work``, its kernels included."""
+    synchronise(device)
+    begun = perf_counter()
+    work()
+    synchronise(device)
+    return perf_counter() - begun
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Repeated measurements of one thing [s]."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.seconds)
+
+    def summary(self) -> dict[str, Any]:
+        """Median and spread."""
+        return {
+            "median": self.median,
+            "min": min(self.seconds),
+            "max": max(self.seconds),
+            "samples": list(self.seconds),
+        }
+
+
+def interleaved(
+    first: Callable[[], float], second: Callable[[], float], repeats: int
+) -> tuple[Samples, Samples]:
+    """Samples of two things that time themselves, taken by turns."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for repeat in range(repeats):
+        for which in (0, 1) if repeat % 2 == 0 else (1, 0):
+            seconds[which].append((first, second)[which]())
+    return Samples(tuple(seconds[0])), Samples(tuple(seconds[1]))
+
+
+def matrix_rates(device: str) -> dict[str, float]:
+    """GFLOP/s of a large matrix product, best of five, by precision."""
+    side = 8192 if device == "cuda" else 2048
+    modes = [("float32", torch.float32, "highest"), ("bfloat16", torch.bfloat16, None)]
+    if device == "cuda":
+        modes.append(("tf32", torch.float32, "high"))
+    rates = {}
+    before = torch.get_float32_matmul_precision()
+    for name, dtype, precision in modes:
+        torch.set_float32_matmul_precision(precision or before)
+        a, b = torch.ones(2, side, side, device=device, dtype=dtype)
+        best = min(seconds_of(lambda a=a, b=b: a @ b, device) for _ in range(5))
+        rates[name] = 2 * side**3 / best / 1e9
+    torch.set_float32_matmul_precision(before)
+    return rates
+
+
+def convolution_rate(
+    batch: int, channels: int, side: int, device: str, kernel: int = 7
+) -> float:
+    """GFLOP/s of one plain convolution, forward and backward, best of five."""
+    x = torch.ones(batch, channels, side, side, device=device, requires_grad=True)
+    weight = torch.ones(channels, channels, kernel, kernel, device=device)
+    weight.requires_grad_()
+
+    def both() -> None:
+        functional.conv2d(x, weight, padding=kernel // 2).sum().backward()
+
+    best = min(seconds_of(both, device) for _ in range(5))
+    return 6 * batch * (channels * side * kernel) ** 2 / best / 1e9
+
+
+def facts(device: str) -> dict[str, Any]:
+    """What the figures depend on: machine, threads, versions, date, commit."""
+    return environment(device) | made_here()
