@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint bench golden clean
+.PHONY: demo test test-slow lint bench golden clean
 
 # The user's install: run dependencies only.
 $(VENV)/.installed: pyproject.toml
@@ -30,7 +30,11 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+# Whole runs, interruptions, and other devices; .ci/prepare installs what these need.
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
 golden: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) tests --update-golden

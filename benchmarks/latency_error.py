@@ -30,6 +30,7 @@ from zonas_edge.calibrate.fit import Observation, error_of, relative_errors
 from zonas_edge.calibrate.measuring import LONG
 from zonas_edge.calibrate.model import Calibration
 from zonas_edge.calibrate.run import Effort, calibrate, time_networks
+from zonas_edge.device.local import LocalTarget
 from zonas_edge.latency import fitted_latency
 from zonas_edge.profile import DeviceProfile, load_profile
 from zonas_edge.space import TaskSpec
@@ -98,7 +99,13 @@ def measure(
 
     def timed(count: int, **how: Any) -> list[Observation]:
         timings = time_networks(
-            networks[:count], task, profile.runtime, rng=rng, tell=tell, **how
+            networks[:count],
+            task,
+            profile.runtime,
+            target=LocalTarget(),
+            rng=rng,
+            tell=tell,
+            **how,
         )
         pairs = zip(networks[:count], timings.undisturbed_ms, strict=True)
         return [Observation(network, median, "unseen") for network, median in pairs]
@@ -164,7 +171,8 @@ def main() -> None:
     profile, begun = this_profile(), time.monotonic()
     task = TaskSpec(options.channels, options.side, options.side, options.classes)
     effort = Effort(seed=options.seed)
-    calibration = calibrate(profile, task, effort, tell)
+    here = LocalTarget()
+    calibration = calibrate(profile, task, effort, target=here, progress=tell)
     seconds = time.monotonic() - begun
     measured, in_one_piece = measure(calibration, profile, options)
     result = compare(calibration, measured, in_one_piece) | {

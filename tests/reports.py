@@ -86,6 +86,9 @@ def a_measurement(cpu_model: str = PI, p95: float = 4.0, **changes: Any) -> Meas
         provider="CPUExecutionProvider",
     )
     answer = Answer(
+        model_sha256="a" * 64,
+        images_sha256="b" * 64,
+        golden_sha256="c" * 64,
         images=10,
         latency_ms=latency,
         memory=Memory(peak_bytes=60 * 2**20, before_model_bytes=50 * 2**20),
@@ -113,6 +116,7 @@ def a_report(
     acceptance: Acceptance | None = None,
     model_bytes: int = 500 * 1024,
     compatibility: Compatibility = FITTING,
+    target: str = "local",
 ) -> ValidationReport:
     """The report on a measurement that passes everything but what is changed."""
     return judge(
@@ -123,4 +127,5 @@ def a_report(
         acceptance=acceptance or Acceptance(),
         model_bytes=model_bytes,
         compatibility=compatibility,
+        target=target,
     )

@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from tests.device.tiny import (
@@ -25,12 +27,13 @@ from tests.reports import (
     a_profile,
     a_report,
 )
-from zonas_edge.device.local import Repeats
+from zonas_edge.device.job import Repeats
 from zonas_edge.device.measurement import Measurement
 from zonas_edge.errors import IncompatibleError, UsageError
 from zonas_edge.metrics import ClassMetrics
 from zonas_edge.profile import Acceptance
 from zonas_edge.validate import Gate, Limit, ValidationReport, validate_model
+from zonas_edge.validate.host import check_runtime
 
 
 @pytest.mark.parametrize(
@@ -291,4 +294,34 @@ def test_a_model_above_this_runtime_s_format_does_not_load(tmp_path: Path) -> No
     with pytest.raises(IncompatibleError) as caught:
         validate_tiny(tmp_path, model)
 
-    assert str(caught.value).startswith(f"{model}: onnxruntime doesn't load it, ")
+    assert str(caught.value).startswith(
+        f"{model}: onnxruntime {onnxruntime.__version__} on this machine doesn't load"
+        " it, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "version", "reason"),
+    [
+        ({"deny": ["1.31.1"]}, "1.31.1+cu126", "is on the profile's deny list"),
+        ({"onnxruntime": ">=1.32"}, "1.31.1", "is not >=1.32"),
+    ],
+)
+def test_the_device_s_own_runtime_must_be_one_the_profile_allows(
+    limits: dict[str, Any], version: str, reason: str
+) -> None:
+    profile = a_profile()
+    profile = profile.model_copy(
+        update={"runtime": profile.runtime.model_copy(update=limits)}
+    )
+    machine = replace(a_measurement().answer.machine, onnxruntime=version)
+
+    with pytest.raises(IncompatibleError) as caught:
+        check_runtime(machine, profile, "ssh://pi@board")
+
+    assert str(caught.value) == f"ssh://pi@board: onnxruntime {version} {reason}"
+    denied = "".join(f",!={denied}" for denied in limits.get("deny", ()))
+    wanted = f"onnxruntime{profile.runtime.onnxruntime}{denied}"
+    assert caught.value.hint == f"there: python3 -m pip install '{wanted}'"
+    other = replace(machine, cpu_model=XEON, machine="x86_64")
+    check_runtime(other, profile, "ssh://pi@board")  # says nothing about the device

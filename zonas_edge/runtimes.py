@@ -95,6 +95,12 @@ def version_allowed(version: str, runtime: RuntimeLimits) -> str | None:
     return None
 
 
+def wanted_runtime(runtime: RuntimeLimits) -> str:
+    """What pip is to install on the device: ``onnxruntime>=1.22,!=1.21.0``."""
+    denied = "".join(f",!={version}" for version in runtime.deny)
+    return f"onnxruntime{runtime.onnxruntime}{denied}"
+
+
 def check_consistent(profile: DeviceProfile) -> None:
     """See that the oldest runtime a profile allows loads the newest file it allows.
 

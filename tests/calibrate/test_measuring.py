@@ -11,6 +11,7 @@ from tests.device.tiny import TINY, tiny_images
 from zonas_edge.architecture import largest, smallest
 from zonas_edge.calibrate.measuring import measure_networks
 from zonas_edge.calibrate.run import model_bytes, time_networks
+from zonas_edge.device.local import LocalTarget
 from zonas_edge.errors import IncompatibleError, TargetError, ZonasError
 from zonas_edge.profile import RuntimeLimits
 from zonas_edge.space import SearchSpace, TaskSpec
@@ -33,6 +34,7 @@ def test_each_network_has_its_own_figure_in_the_order_given() -> None:
         [largest(SPACE), smallest(SPACE)],
         TASK,
         RUNTIME,
+        target=LocalTarget(),
         rounds=3,
         rng=np.random.default_rng(0),
         tell=lines.append,
@@ -66,6 +68,7 @@ def test_what_can_t_be_measured_is_told(
     np.save(tmp_path / "images.npy", tiny_images(2))
     with pytest.raises(kind) as caught:
         measure_networks(
+            LocalTarget(),
             [tmp_path / "model.onnx"],
             tmp_path / "images.npy",
             RuntimeLimits(onnxruntime=">=1.10.0", provider=provider),

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 
 from tests.calibrations import a_calibration
@@ -21,6 +22,7 @@ HERE = json.dumps([platform.machine()])
 BANDS = ["--dataset", "./bands.npz"]
 CALIBRATE = ["calibrate", "--profile", "./here.toml"]
 MODEL = "exports/calibrations/here.json"
+UNKNOWN = ["calibrate", "--profile", "raspberry-pi-4"]
 RUN = ["run", "--profile", "./here.toml", *BANDS, *SHORT, "--threads", "1"]
 
 
@@ -142,28 +144,37 @@ def test_profiles_show_says_which_model_a_profile_has(calibrated: Bench) -> None
     assert " fitted on 40 networks measured on " in with_one
 
 
+@pytest.fixture
+def _untyped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter traces with sizes that are tensors, which jaxtyping can't check."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code, text, noise = told(words, capsys)
     assert text == ""
     return code, noise
 
 
+@pytest.mark.usefixtures("_untyped")
 def test_another_machine_than_the_profile_s_device_is_refused(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, noise = refused(["calibrate", "--profile", "raspberry-pi-4"], capsys)
+    code, noise = refused([*UNKNOWN, "--quiet"], capsys)
     assert code == 2
     assert noise.startswith("error: profiles/raspberry-pi-4.toml: this machine is ")
     assert noise.endswith(
         ", not the profile's device\n"
-        "hint: calibrate there, or set device.machine and device.cpu_pattern\n"
+        "hint: name the device with --target, or set device.machine and"
+        " device.cpu_pattern\n"
     )
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("_untyped")
 def test_a_runtime_that_the_profile_does_not_allow_is_refused(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -172,11 +183,13 @@ def test_a_runtime_that_the_profile_does_not_allow_is_refused(
 
     file = tmp_path / "old.toml"
     file.write_text(a_profile(machine=HERE, onnxruntime='"==1.10.0"'))
-    assert refused(["calibrate", "--profile", str(file)], capsys) == (
+    words = ["calibrate", "--profile", str(file), "--quiet"]
+    assert refused(words, capsys) == (
         5,
         (
-            f"error: {file}: onnxruntime {onnxruntime.__version__} is not ==1.10.0\n"
-            "hint: python -m pip install 'onnxruntime==1.10.0'\n"
+            f"error: this machine: onnxruntime {onnxruntime.__version__} is not"
+            " ==1.10.0\n"
+            "hint: there: python3 -m pip install onnxruntime==1.10.0\n"
         ),
     )
 
@@ -198,6 +211,14 @@ def test_a_runtime_that_the_profile_does_not_allow_is_refused(
             ["--channels", "2"],
             "zonas-edge calibrate: channels is 2, not 1 or 3",
             "--channels 1 or --channels 3",
+        ),
+        (
+            ["--target", "bundle"],
+            "--target bundle: a bundle holds one network, calibrate measures many",
+            (
+                "--target ssh://[user@]host[:port], or zonas-edge calibrate on the"
+                " device"
+            ),
         ),
         (
             ["--networks", "9"],

@@ -1,20 +1,21 @@
 """This machine as a target: a process of its own, and its failures by name."""
 
 import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from tests.device.tiny import (
-    TINY,
-    build_tiny,
-    tiny_images,
-    tiny_probabilities,
-    write_golden,
-)
+from tests.device.conftest import ENDLESS, a_job
+from tests.device.tiny import TINY, build_tiny, tiny_images, tiny_probabilities
 from zonas_edge.device import local
-from zonas_edge.device.local import Repeats, measure_locally
+from zonas_edge.device.job import RUNNER, Job
+from zonas_edge.device.local import LocalTarget
+from zonas_edge.device.measurement import Measurement
 from zonas_edge.errors import (
     AcceptanceError,
     IncompatibleError,
@@ -22,19 +23,18 @@ from zonas_edge.errors import (
     UsageError,
 )
 
-QUICK = Repeats(runs=20, warmup=2)
+LOCAL = LocalTarget()
+
+
+def measured(job: Job, progress: Callable[[str], None] | None = None) -> Measurement:
+    (taken,) = LOCAL.measure([job], progress)
+    return taken
 
 
 def test_a_measurement_holds_the_probabilities_and_the_answer(tmp_path: Path) -> None:
     lines: list[str] = []
 
-    taken = measure_locally(
-        TINY,
-        tiny_images(6),
-        write_golden(tmp_path / "golden.npz", tiny_images(3)),
-        repeats=QUICK,
-        progress=lines.append,
-    )
+    taken = measured(a_job(tmp_path), lines.append)
 
     np.testing.assert_allclose(
         taken.probabilities, tiny_probabilities(tiny_images(6)), atol=1e-6
@@ -51,11 +51,13 @@ def test_a_measurement_holds_the_probabilities_and_the_answer(tmp_path: Path) ->
     ]
 
 
-def test_peak_memory_is_the_device_process_s_and_not_this_one_s() -> None:
+def test_peak_memory_is_the_device_process_s_and_not_this_one_s(
+    tmp_path: Path,
+) -> None:
     """ru_maxrss would be this process's: Linux hands it on through exec."""
     ballast = np.ones(50_000_000)  # 400 MB, touched
 
-    taken = measure_locally(TINY, tiny_images(2), None, repeats=QUICK)
+    taken = measured(a_job(tmp_path))
 
     assert taken.answer.memory.peak_bytes is not None
     assert taken.answer.memory.peak_bytes < ballast.nbytes
@@ -70,18 +72,12 @@ def test_an_interrupt_passes_through_and_the_child_ends(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure_locally(
-            model,
-            tiny_images(2),
-            None,
-            repeats=Repeats(runs=10**9, seconds=600),
-            progress=interrupt,
-        )
+        measured(a_job(tmp_path, model=model, repeats=ENDLESS), interrupt)
 
     left = [
         file
         for file in Path("/proc").glob("[0-9]*/cmdline")
-        if str(model).encode() in _content(file)
+        if str(RUNNER).encode() in _content(file)
     ]
     assert left == []
 
@@ -98,9 +94,12 @@ def test_a_model_that_does_not_load_is_incompatible(tmp_path: Path) -> None:
     model.write_bytes(build_tiny()[:-40])
 
     with pytest.raises(IncompatibleError) as caught:
-        measure_locally(model, tiny_images(2), None, repeats=QUICK)
+        measured(a_job(tmp_path, model=model))
 
-    assert str(caught.value).startswith(f"{model}: onnxruntime doesn't load it, ")
+    assert str(caught.value).startswith(
+        f"{model}: onnxruntime {onnxruntime.__version__} on this machine doesn't load"
+        " it, "
+    )
     assert caught.value.hint == "zonas-edge export"
 
 
@@ -109,14 +108,14 @@ def test_a_model_of_not_finite_probabilities_is_not_accepted(tmp_path: Path) -> 
     model.write_bytes(build_tiny(scale=float("nan")))
 
     with pytest.raises(AcceptanceError) as caught:
-        measure_locally(model, tiny_images(2), None, repeats=QUICK)
+        measured(a_job(tmp_path, model=model))
 
     assert str(caught.value) == f"{model}: image 0: a probability is not finite"
 
 
-def test_a_provider_that_is_not_here_is_the_target_s_fault() -> None:
+def test_a_provider_that_is_not_here_is_the_target_s_fault(tmp_path: Path) -> None:
     with pytest.raises(TargetError) as caught:
-        measure_locally(TINY, tiny_images(2), None, provider="TpuExecutionProvider")
+        measured(replace(a_job(tmp_path), provider="TpuExecutionProvider"))
 
     assert str(caught.value).startswith(
         "this machine: TpuExecutionProvider is not one of "
@@ -126,17 +125,17 @@ def test_a_provider_that_is_not_here_is_the_target_s_fault() -> None:
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        measure_locally(tmp_path / "model.onnx", tiny_images(2), None)
+        measured(a_job(tmp_path, model=tmp_path / "model.onnx"))
 
     assert str(caught.value) == f"{tmp_path / 'model.onnx'}: no such file"
 
 
 def test_damaged_golden_vectors_are_named(tmp_path: Path) -> None:
-    golden = tmp_path / "golden.npz"
+    golden = tmp_path / "damaged.npz"
     golden.write_bytes(b"PK\x03\x04")
 
     with pytest.raises(UsageError) as caught:
-        measure_locally(TINY, tiny_images(2), golden, repeats=QUICK)
+        measured(replace(a_job(tmp_path), golden=golden))
 
     assert str(caught.value) == f"{golden}: not golden vectors, File is not a zip file"
 
@@ -145,10 +144,11 @@ def test_no_room_for_the_images_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"
+    job = a_job(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(gone))
 
     with pytest.raises(UsageError) as caught:
-        measure_locally(TINY, tiny_images(2), None)
+        measured(job)
 
     assert str(caught.value).startswith(f"{gone}/zonas-edge-")
     assert str(caught.value).endswith(": No such file or directory")
@@ -161,7 +161,7 @@ def test_no_room_for_the_images_is_one_line(
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGILL)",
             IncompatibleError,
-            f"{TINY}: onnxruntime died of an illegal instruction",
+            f"{TINY}: onnxruntime on this machine died of an illegal instruction",
         ),
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
@@ -177,10 +177,7 @@ def test_no_room_for_the_images_is_one_line(
             ),
         ),
         (
-            (
-                "import sys; import numpy as np; print('{}');"
-                "np.save(sys.argv[sys.argv.index('--probabilities') + 1], 0)"
-            ),
+            "print('{}')",
             TargetError,
             "this machine: runner.py answered something else than a measurement",
         ),
@@ -198,6 +195,51 @@ def test_a_runner_that_dies_is_told_by_how_it_died(
     monkeypatch.setattr(local, "RUNNER", script)
 
     with pytest.raises(error) as caught:
-        measure_locally(TINY, tiny_images(2), None)
+        measured(a_job(tmp_path))
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "{}",
+        '{"schema": 2, "results": []}',
+        '{"schema": 1, "results": []}',
+        '{"schema": 1, "results": [{}]}',
+        '{"schema": 1, "results": 3}',
+        '{"schema": 1, "error": {}}',
+        '{"schema": 1, "error": null}',
+    ],
+)
+def test_an_answer_that_is_no_measurement_is_the_target_s_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str
+) -> None:
+    script = tmp_path / "runner.py"
+    script.write_text(f"print({answer!r})", encoding="utf-8")
+    monkeypatch.setattr(local, "RUNNER", script)
+
+    with pytest.raises(TargetError) as caught:
+        measured(a_job(tmp_path))
+
+    assert str(caught.value) == (
+        "this machine: runner.py answered something else than a measurement"
+    )
+
+
+def test_words_of_a_shell_before_the_answer_do_no_harm(tmp_path: Path) -> None:
+    shell = ("sh", "-c", f'echo welcome; exec {sys.executable} "$0" "$@"')
+
+    (taken,) = LocalTarget(shell).measure([a_job(tmp_path)])
+
+    assert taken.answer.images == 6
+
+
+def test_an_interpreter_that_is_not_here_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TargetError) as caught:
+        LocalTarget(("no-such-python",)).measure([a_job(tmp_path)])
+
+    assert str(caught.value) == (
+        "this machine: no interpreter no-such-python, No such file or directory"
+    )
+    assert caught.value.hint == "--python with the path of a Python 3.6 or later"

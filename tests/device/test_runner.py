@@ -1,5 +1,6 @@
 """The file that travels: alone, in a bare environment, and with bad input."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from tests.device.environments import python36
 from tests.device.tiny import (
     TINY,
     build_tiny,
@@ -21,9 +23,20 @@ from tests.device.tiny import (
     write_golden,
 )
 from zonas_edge.device import runner
-from zonas_edge.device.local import RUNNER
+from zonas_edge.device.job import MANIFEST, RUNNER
+from zonas_edge.device.measurement import read_measurement
 
-QUICK = ["--runs", "20", "--warmup", "2"]
+ASKED = {
+    "model": "model.onnx",
+    "images": "images.npy",
+    "golden": None,
+    "threads": 1,
+    "provider": "CPUExecutionProvider",
+    "runs": 20,
+    "seconds": 5.0,
+    "min_runs": 20,
+    "warmup": 2,
+}
 
 
 @pytest.fixture
@@ -36,18 +49,28 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def arguments(folder: Path, *extra: str) -> list[str]:
-    files = ["--model", str(folder / "model.onnx")]
-    files += ["--images", str(folder / "images.npy")]
-    return [*files, *QUICK, *extra]
+def ask(folder: Path, **changes: Any) -> Path:
+    """Write a file of one job, on the model that lies there."""
+    model = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    job = {**ASKED, "model_sha256": model, **changes}
+    file = folder / MANIFEST
+    file.write_text(json.dumps({"schema": 1, "jobs": [job]}), encoding="utf-8")
+    return file
 
 
 def run_here(
-    capsys: pytest.CaptureFixture[str], folder: Path, *extra: str
+    capsys: pytest.CaptureFixture[str], folder: Path, **changes: Any
 ) -> tuple[int, dict[str, Any]]:
-    code = runner.main(arguments(folder, *extra))
+    """Exit code, and the result of the one job, or the failure."""
+    code = runner.main(["--jobs", str(ask(folder, **changes))])
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return code, answer
+    assert answer.pop("schema") == 1
+    if "error" in answer:
+        assert answer["error"].pop("onnxruntime") == onnxruntime.__version__
+        assert answer["error"].pop("job") == 0
+        return code, answer
+    (result,) = answer["results"]
+    return code, result
 
 
 def test_the_committed_tiny_model_is_the_one_of_the_recipe(
@@ -74,38 +97,112 @@ def test_runner_alone_measures_with_nothing_but_numpy_and_onnxruntime(
         " if u.find_spec(n)];"
         "sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    golden = ["--golden", str(folder / "golden.npz")]
-    out = ["--probabilities", str(folder / "out.npy")]
     command = [sys.executable, "-I", "-S", "-c", start]
     command += [str(bare), str(folder / "runner.py")]
+    jobs = ask(folder, golden="golden.npz")
 
     done = subprocess.run(
-        command + arguments(folder, *golden, *out),
+        [*command, "--jobs", str(jobs)],
         capture_output=True,
         text=True,
         check=False,
-        cwd=folder,
+        cwd="/",
+        env={"TMPDIR": str(bare)},
     )
 
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert answer["images"] == 5
-    assert answer["parity"]["passed"]
-    assert answer["latency_ms"]["runs"] == 20
+    (result,) = json.loads(done.stdout)["results"]
+    taken = read_measurement(result)
+    assert taken.answer.images == 5
+    assert taken.answer.parity is not None
+    assert taken.answer.parity.passed
+    assert taken.answer.latency_ms.runs == 20
     np.testing.assert_allclose(
-        np.load(folder / "out.npy"), tiny_probabilities(tiny_images(5)), atol=1e-6
+        taken.probabilities, tiny_probabilities(tiny_images(5)), atol=1e-6
+    )
+    assert not (bare / ".ses").exists()  # what ONNX Runtime's reporting would leave
+
+
+def test_alone_the_runner_does_what_lies_beside_it(folder: Path) -> None:
+    ask(folder, golden="golden.npz")
+
+    done = subprocess.run(
+        [sys.executable, str(folder / "runner.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
+
+    report = folder / "measurement.json"
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.endswith(f"bring back this file: {report}\n")
+    answer = json.loads(report.read_text(encoding="utf-8"))
+    assert read_measurement(answer["results"][0]).answer.images == 5
+
+
+def test_alone_the_runner_keeps_its_failure_too(folder: Path) -> None:
+    ask(folder, provider="TpuExecutionProvider")
+
+    done = subprocess.run(
+        [sys.executable, str(folder / "runner.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    report = folder / "measurement.json"
+    assert done.returncode == 6
+    assert done.stderr.startswith("load: ")
+    assert "error: TpuExecutionProvider is not one of " in done.stderr
+    answer = json.loads(report.read_text(encoding="utf-8"))
+    assert answer["error"]["kind"] == "provider"
+
+
+def test_a_model_that_was_damaged_on_its_way_is_not_measured(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    wrong = "0" * 64
+
+    assert run_here(capsys, folder, model_sha256=wrong) == (
+        2,
+        {
+            "error": {
+                "kind": "input",
+                "message": f"{folder}/model.onnx: damaged on its way, copy it again",
+            }
+        },
     )
 
 
-def python36() -> str | None:
-    """Any Python 3.6 of this machine that starts."""
-    found = sorted(Path.home().glob(".pyenv/versions/3.6*/bin/python"))
-    on_path = shutil.which("python3.6")
-    for candidate in [*map(str, found), *([on_path] if on_path else [])]:
-        tried = subprocess.run([candidate, "-V"], capture_output=True, check=False)
-        if tried.returncode == 0:
-            return candidate
-    return None
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "not a file of jobs, Expecting value: line 1 column 1 (char 0)"),
+        ("[]", "not a file of jobs, list indices must be integers or slices, not str"),
+        ('{"schema": 1, "jobs": [{}]}', "not a file of jobs, 'model'"),
+        ('{"schema": 2, "jobs": []}', "schema is 2, not 1"),
+    ],
+)
+def test_a_file_of_jobs_that_is_none_is_an_input_error(
+    capsys: pytest.CaptureFixture[str], folder: Path, content: str, reason: str
+) -> None:
+    file = folder / MANIFEST
+    file.write_text(content, encoding="utf-8")
+
+    code = runner.main(["--jobs", str(file)])
+
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (code, error["kind"]) == (2, "input")
+    assert error["message"] == f"{file}: {reason}"
+
+
+def test_an_emulated_process_is_known_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert runner.emulator() is None
+    monkeypatch.setattr(runner, "read_text", lambda _: "Name:\tqemu-aarch64-st\n")
+    assert runner.emulator() == "qemu-aarch64-st"
 
 
 def test_runner_compiles_under_python_3_6(tmp_path: Path) -> None:
@@ -127,7 +224,7 @@ def test_runner_compiles_under_python_3_6(tmp_path: Path) -> None:
 def test_every_figure_of_the_answer_is_there_and_in_order(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
-    code, answer = run_here(capsys, folder, "--golden", str(folder / "golden.npz"))
+    code, answer = run_here(capsys, folder, golden="golden.npz")
 
     latency = answer["latency_ms"]
     ranked = [latency[key] for key in ("p50", "p90", "p95", "p99", "max")]
@@ -190,7 +287,7 @@ def test_parity_is_inclusive_and_fails_above_the_tolerance() -> None:
     ("extra", "code", "error"),
     [
         (
-            ["--provider", "TpuExecutionProvider"],
+            {"provider": "TpuExecutionProvider"},
             6,
             {
                 "kind": "provider",
@@ -199,7 +296,7 @@ def test_parity_is_inclusive_and_fails_above_the_tolerance() -> None:
             },
         ),
         (
-            ["--golden", "{folder}/images.npy"],
+            {"golden": "images.npy"},
             2,
             {
                 "kind": "input",
@@ -211,13 +308,11 @@ def test_parity_is_inclusive_and_fails_above_the_tolerance() -> None:
 def test_a_failure_is_one_json_object_and_an_exit_code(
     capsys: pytest.CaptureFixture[str],
     folder: Path,
-    extra: list[str],
+    extra: dict[str, str],
     code: int,
     error: dict[str, str],
 ) -> None:
-    given = [word.format(folder=folder) for word in extra]
-
-    answer = run_here(capsys, folder, *given)
+    answer = run_here(capsys, folder, **extra)
 
     expected = {key: word.format(folder=folder) for key, word in error.items()}
     assert answer == (code, {"error": expected})
@@ -300,10 +395,9 @@ def test_probabilities_that_are_not_finite_are_exit_4(
 
 
 def test_an_interrupt_ends_the_runner_with_exit_130(folder: Path) -> None:
-    command = [sys.executable, "-I", str(folder / "runner.py")]
-    endless = ["--runs", "1000000000", "--seconds", "600"]
+    jobs = ask(folder, runs=10**9, seconds=600.0)
     with subprocess.Popen(
-        command + arguments(folder, *endless),
+        [sys.executable, "-I", str(folder / "runner.py"), "--jobs", str(jobs)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -316,9 +410,8 @@ def test_an_interrupt_ends_the_runner_with_exit_130(folder: Path) -> None:
         stdout, _ = child.communicate(timeout=60)
 
     assert child.returncode == 130
-    assert json.loads(stdout) == {
-        "error": {"kind": "interrupted", "message": "interrupted"}
-    }
+    error = json.loads(stdout)["error"]
+    assert (error["kind"], error["message"]) == ("interrupted", "interrupted")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ def test_an_unverified_limit_is_told_in_words() -> None:
 
     assert (
         "Still to measure on the device: latency_p95_ms."
-        f" {XEON} (x86_64) is not the profile's device; run the validation there.\n"
+        f" {XEON} (x86_64) is not the profile's device;"
+        " measure it there with --target ssh://HOST or --target bundle.\n"
     ) in text
 
 
@@ -70,3 +71,24 @@ def test_the_json_is_the_report_and_nothing_else() -> None:
 
     assert json.loads(text) == json.loads(json.dumps(report.to_dict()))
     assert text.endswith("}\n")
+
+
+def test_a_measurement_from_elsewhere_says_how_it_came() -> None:
+    text = report_text(a_report(target="ssh://pi@board"), width=200)
+
+    assert (
+        "1,000 runs on Raspberry Pi 4 Model B Rev 1.4; BCM2835 (aarch64) by"
+        " ssh://pi@board, the profile's device\n"
+    ) in text
+
+
+def test_an_emulated_device_is_not_the_device_whatever_it_says() -> None:
+    taken = a_measurement()
+    machine = replace(taken.answer.machine, emulator="qemu-aarch64-st")
+    report = a_report(a_measurement(machine=machine))
+
+    assert report.verdict == "unverified"
+    assert (
+        "BCM2835, emulated by qemu-aarch64-st: times mean nothing (aarch64), not the"
+        " profile's device\n"
+    ) in report_text(report, width=200)

@@ -10,6 +10,7 @@ Source: rename(2) replaces atomically on one file system; fsync(2) on what is du
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -177,7 +178,10 @@ def sweep(folder: Path) -> None:
     """
     with plain_errors(folder):
         for litter in folder.glob(".*.tmp-*"):
-            litter.unlink()
+            if litter.is_dir():
+                shutil.rmtree(litter)
+            else:
+                litter.unlink()
 
 
 def _whole(content: bytes) -> int:

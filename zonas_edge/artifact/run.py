@@ -59,6 +59,14 @@ class Run:
     example = _File("infer.py")
 
     @property
+    def bundle(self) -> Path:
+        """Where a bundle goes by default; its reader may have put a report there.
+
+        It is no file of the run, so that starting over leaves it.
+        """
+        return self.path / "bundle"
+
+    @property
     def name(self) -> str:
         """What the user calls it."""
         return self.path.name

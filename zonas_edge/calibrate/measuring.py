@@ -12,19 +12,18 @@ much the device adds, to the median and to the 95th percentile, is told by a few
 networks that are measured for as long as validation would: two ratios of the device.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from zonas_edge.device import runner
-from zonas_edge.device.local import Repeats
-from zonas_edge.device.measurement import Latency, Machine
-from zonas_edge.errors import IncompatibleError, TargetError, UsageError
+from zonas_edge.device.job import Job, Repeats
+from zonas_edge.device.measurement import Machine
+from zonas_edge.device.process import Progress
+from zonas_edge.device.target import Target
 from zonas_edge.profile import RuntimeLimits
-
-Progress = Callable[[str], None]
 
 VISIT = Repeats(runs=12, seconds=0.03, least=8, warmup=3)
 LONG = Repeats(runs=1000, seconds=2.0, least=100, warmup=50)
@@ -50,6 +49,7 @@ class Timings:
 
 
 def measure_networks(
+    target: Target,
     models: Sequence[Path],
     images: Path,
     runtime: RuntimeLimits,
@@ -62,6 +62,7 @@ def measure_networks(
     """Measure every network ``rounds`` times, in random order.
 
     Args:
+        target: what measures.
         models: ONNX files.
         images: .npy of uint8 [N, C, H, W].
         runtime: threads and provider.
@@ -71,15 +72,17 @@ def measure_networks(
         visit: how long each visit is.
 
     Raises:
-        UsageError: a file can't be read.
+        UsageError: a file is missing, or there is no space.
         IncompatibleError: a network doesn't load or run there.
-        TargetError: the device doesn't have the provider.
+        TargetError: the device can't be reached, or doesn't have the provider.
     """
     order = [int(n) for _ in range(rounds) for n in rng.permutation(len(models))]
     visits = [(models[number], visit) for number in order]
     chosen = rng.permutation(len(models))[:LONG_VISITS]
     visits += [(models[number], LONG) for number in chosen]
-    answers, machine = _measure(visits, images, runtime, progress)
+    jobs = [_job(model, images, runtime, repeats) for model, repeats in visits]
+    measured = target.measure(jobs, _thinned(progress))
+    answers = [found.answer.latency_ms for found in measured]
     lowest = np.full(len(models), np.inf)
     for number, answer in zip(order, answers[: len(order)], strict=True):
         lowest[number] = min(lowest[number], answer.p50)
@@ -91,63 +94,33 @@ def measure_networks(
         undisturbed_ms=tuple(float(median) for median in lowest),
         p50_over_undisturbed=max(1.0, float(np.median(p50 / lowest[chosen]))),
         p95_over_p50=max(1.0, float(np.median(p95 / p50))),
-        machine=machine,
+        machine=measured[0].answer.machine,
     )
 
 
-def this_machine() -> Machine:
-    """The facts of the machine that would measure."""
-    facts = runner.machine_facts()
-    return Machine(**facts | {"providers": tuple(facts["providers"])})
+def machine_of(
+    target: Target, model: Path, images: Path, runtime: RuntimeLimits
+) -> Machine:
+    """The facts of the machine that would measure, from one short visit."""
+    (found,) = target.measure([_job(model, images, runtime, VISIT)])
+    return found.answer.machine
 
 
-def _measure(
-    visits: Sequence[tuple[Path, Repeats]],
-    images: Path,
-    runtime: RuntimeLimits,
-    progress: Progress,
-) -> tuple[list[Latency], Machine]:
-    """One latency a visit, on this machine: the one place that knows where."""
-    found = []
-    try:
-        pixels = runner.read_images(str(images))
-        for number, (model, repeats) in enumerate(visits, 1):
-            if number % 100 == 0 or number == len(visits):
-                progress(f"measuring: visit {number:,} of {len(visits):,}")
-            found.append(_visit(model, pixels, repeats, runtime))
-    except runner.RunnerError as error:
-        raise _told(error) from error
-    return found, this_machine()
-
-
-def _visit(
-    model: Path,
-    pixels: np.ndarray,
-    repeats: Repeats,
-    runtime: RuntimeLimits,
-) -> Latency:
+def _job(model: Path, images: Path, runtime: RuntimeLimits, repeats: Repeats) -> Job:
     threads, provider = runtime.threads, runtime.provider
-    session, seconds = runner.open_session(str(model), threads, provider)
-    cold = runner.first_inference(session, np.array(pixels[:1]))
-    times = runner.measure_latency(
-        session, pixels, repeats.runs, repeats.seconds, repeats.least, repeats.warmup
-    )
-    return Latency(
-        **times,
-        first_inference=cold,
-        session_seconds=seconds,
-        threads=threads,
-        provider=provider,
-    )
+    return Job(model, images, None, threads, provider, repeats)
 
 
-def _told(
-    error: runner.RunnerError,
-) -> UsageError | IncompatibleError | TargetError:
-    """The runner's failure as one of ours."""
-    message = f"this machine: {error}"
-    if error.kind == "input":
-        return UsageError(message)
-    if error.kind == "load":
-        return IncompatibleError(message)
-    return TargetError(message, "set runtime.provider in the profile")
+def _thinned(progress: Progress) -> Progress:
+    """Of the runner's line for every visit, each hundredth and the last."""
+
+    def tell(line: str) -> None:
+        found = re.match(r"model (\d+) of (\d+): ", line)
+        if found is None:
+            progress(line)
+            return
+        number, count = map(int, found.groups())
+        if number % 100 == 0 or number == count:
+            progress(f"measuring: visit {number:,} of {count:,}")
+
+    return tell

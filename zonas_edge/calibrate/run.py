@@ -4,8 +4,8 @@ Nothing is kept but the result: the files lie in a temporary folder, and an inte
 leaves nothing behind.
 """
 
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,30 +14,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from zonas_edge.architecture import Architecture
+from zonas_edge.architecture import Architecture, smallest
 from zonas_edge.calibrate.design import plan
 from zonas_edge.calibrate.fit import Observation
 from zonas_edge.calibrate.measuring import (
     IMAGES,
     VISIT,
     Timings,
+    machine_of,
     measure_networks,
-    this_machine,
 )
 from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields
 from zonas_edge.data.batches import Normalisation
 from zonas_edge.deploy.export import build_file
-from zonas_edge.device.local import Repeats
-from zonas_edge.device.measurement import Machine
-from zonas_edge.errors import IncompatibleError, UsageError
+from zonas_edge.device.job import Repeats, workspace
+from zonas_edge.device.process import Progress
+from zonas_edge.device.target import Target
+from zonas_edge.errors import UsageError
 from zonas_edge.latency import analytic_latency
 from zonas_edge.nn.network import Network
 from zonas_edge.profile import DeviceProfile, FittedLatency, RuntimeLimits
-from zonas_edge.runtimes import version_allowed
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import TaskSpec
-
-Progress = Callable[[str], None]
+from zonas_edge.validate.host import check_runtime, host_of
 
 
 @dataclass(frozen=True)
@@ -56,29 +55,41 @@ class Effort:
 
 
 def calibrate(
-    profile: DeviceProfile, task: TaskSpec, effort: Effort, progress: Progress
+    profile: DeviceProfile,
+    task: TaskSpec,
+    effort: Effort,
+    *,
+    target: Target,
+    progress: Progress,
 ) -> Calibration:
-    """Measure this machine, which is the profile's device, and fit its latency.
+    """Measure the profile's device, and fit its latency.
 
     Args:
-        profile: of this machine.
+        profile: of the device.
         task: side and channels of the images, and classes.
         effort: how much is measured.
+        target: the device.
         progress: is called with each line of progress.
 
     Raises:
-        UsageError: this machine is not the profile's device.
+        UsageError: the target is not the profile's device.
         IncompatibleError: its runtime is not one that the profile allows.
-        TargetError: it doesn't have the profile's provider, or can't be measured.
+        TargetError: it can't be reached, or doesn't have the profile's provider.
     """
-    check_device(profile, this_machine())
     space = profile.search_space
     rng = np.random.default_rng(derived_seed(effort.seed, "calibrate"))
     estimate = analytic_latency(profile.compute, space, task)
     chosen = plan(space, estimate, networks=effort.networks, rng=rng)
     networks = (*chosen.fitted, *chosen.held_out)
+    check_device(profile, task, target)
     timings = time_networks(
-        networks, task, profile.runtime, rounds=effort.rounds, rng=rng, tell=progress
+        networks,
+        task,
+        profile.runtime,
+        target=target,
+        rounds=effort.rounds,
+        rng=rng,
+        tell=progress,
     )
     observations = [
         Observation(network, median, FIT if number < len(chosen.fitted) else HELD_OUT)
@@ -90,25 +101,28 @@ def calibrate(
     return _calibration(profile, task, effort, timings, observations)
 
 
-def check_device(profile: DeviceProfile, machine: Machine) -> None:
-    """See that a machine is the profile's device, with a runtime that it allows.
+def check_device(profile: DeviceProfile, task: TaskSpec, target: Target) -> None:
+    """See that a target is the profile's device, with a runtime that it allows.
 
     Raises:
         UsageError: it is another machine, whose latency would not be the device's.
         IncompatibleError: its ONNX Runtime is not one that the profile allows.
+        TargetError: it can't be reached.
     """
-    if not profile.device.recognises(machine.machine, machine.cpu_model):
+    rng = np.random.default_rng(0)
+    with _files([smallest(profile.search_space)], task, profile.runtime, rng) as files:
+        (model,), images = files
+        machine = machine_of(target, model, images, profile.runtime)
+    host = host_of(machine, profile.device, target.name)
+    if not host.is_profile_device:
+        where = "this machine" if target.name == "local" else target.name
         raise UsageError(
-            f"{profile.path}: this machine is {machine.cpu_model} ({machine.machine}),"
-            " not the profile's device",
-            "calibrate there, or set device.machine and device.cpu_pattern",
+            f"{profile.path}: {where} is {host.cpu_model} ({host.machine}), not the"
+            " profile's device",
+            "name the device with --target, or set device.machine and"
+            " device.cpu_pattern",
         )
-    reason = version_allowed(machine.onnxruntime, profile.runtime)
-    if reason is not None:
-        raise IncompatibleError(
-            f"{profile.path}: {reason}",
-            f"python -m pip install 'onnxruntime{profile.runtime.onnxruntime}'",
-        )
+    check_runtime(machine, profile, target.name)
 
 
 def time_networks(
@@ -116,6 +130,7 @@ def time_networks(
     task: TaskSpec,
     runtime: RuntimeLimits,
     *,
+    target: Target,
     rounds: int,
     rng: np.random.Generator,
     tell: Progress,
@@ -129,13 +144,35 @@ def time_networks(
         networks: simplified.
         task: side and channels of the images, and classes.
         runtime: of the device.
+        target: what measures.
         rounds: visits of each network.
         rng: decides the images and the order.
         tell: is called with each line of progress.
         visit: how long each visit is.
     """
-    with tempfile.TemporaryDirectory(prefix="zonas-edge-") as name:
-        folder = Path(name)
+    with _files(networks, task, runtime, rng, tell) as (files, images):
+        return measure_networks(
+            target,
+            files,
+            images,
+            runtime,
+            rounds=rounds,
+            rng=rng,
+            progress=tell,
+            visit=visit,
+        )
+
+
+@contextmanager
+def _files(
+    networks: Sequence[Architecture],
+    task: TaskSpec,
+    runtime: RuntimeLimits,
+    rng: np.random.Generator,
+    tell: Progress = lambda _: None,
+) -> Iterator[tuple[list[Path], Path]]:
+    """The networks as ONNX files and some images, for as long as they are needed."""
+    with workspace() as folder:
         shape = (IMAGES, task.channels, task.height, task.width)
         images = folder / "images.npy"
         np.save(images, rng.integers(0, 256, shape, dtype=np.uint8))
@@ -145,9 +182,7 @@ def time_networks(
                 tell(f"writing files: {number} of {len(networks)}")
             files.append(folder / f"{number}.onnx")
             files[-1].write_bytes(model_bytes(network, task, runtime))
-        return measure_networks(
-            files, images, runtime, rounds=rounds, rng=rng, progress=tell, visit=visit
-        )
+        yield files, images
 
 
 def model_bytes(

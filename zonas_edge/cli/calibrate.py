@@ -61,13 +61,17 @@ def calibrate(
             help="Write the model here; else <out>/calibrations/<profile>.json.",
         ),
     ] = None,
+    target: o.Target = o.LOCAL,
+    python: o.Python = None,
+    ssh_config: o.SshConfig = None,
+    timeout: o.Timeout = o.MEASURING_S,
     data_dir: o.DataDir = None,
     out: o.Out = o.EXPORTS,
     offline: o.Offline = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Measure networks of the space on this device, and fit its latency.
+    """Measure networks of the space on a device, and fit its latency.
 
     The result takes the place of the profile's estimate: name it with --latency-model,
     or in the profile as latency.model. It takes minutes; let the device do nothing
@@ -77,6 +81,7 @@ def calibrate(
     """
     from zonas_edge.calibrate.run import Effort
     from zonas_edge.calibrate.run import calibrate as measure
+    from zonas_edge.cli.place import ByHand, place_of
     from zonas_edge.errors import UsageError
     from zonas_edge.report.calibration import doubts
     from zonas_edge.report.progress import Progress
@@ -90,11 +95,20 @@ def calibrate(
             f"zonas-edge calibrate: {runs[0]}: runs go with --refit",
             "zonas-edge calibrate --refit FILE RUN",
         )
+    place = place_of(
+        target, python=python, ssh_config=ssh_config, timeout=timeout, bundle_out=None
+    )
+    if isinstance(place, ByHand):
+        raise UsageError(
+            "--target bundle: a bundle holds one network, calibrate measures many",
+            "--target ssh://[user@]host[:port], or zonas-edge calibrate on the device",
+        )
     judge = load_consistent_profile(profile)
     task = _task(dataset, side, channels, classes, data_dir, offline=offline)
     with Progress(quiet=quiet) as progress:
         progress.begin("calibrate")
-        found = measure(judge, task, Effort(networks, seed=seed), progress.step)
+        effort = Effort(networks, seed=seed)
+        found = measure(judge, task, effort, target=place, progress=progress.step)
         for text in doubts(found):
             progress.warn(text)
     file = model or out / "calibrations" / f"{judge.name}.json"

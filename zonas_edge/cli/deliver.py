@@ -1,6 +1,8 @@
 """Delivering a network: export it, and measure what was exported."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +12,18 @@ from zonas_edge.cli import options as o
 from zonas_edge.cli.output import show, show_json, width
 
 if TYPE_CHECKING:
+    from zonas_edge.artifact import Run
+    from zonas_edge.cli.place import ByHand
     from zonas_edge.deploy.export import Exported
+    from zonas_edge.device.bundle import Bundle
+    from zonas_edge.device.target import Target
     from zonas_edge.pipeline.session import Session
     from zonas_edge.profile import DeviceProfile
     from zonas_edge.report.progress import Progress
     from zonas_edge.validate import ValidationReport
+
+Tell = Callable[[bool], int]
+"""Prints a result, as JSON if asked, and gives the exit code."""
 
 
 def export(
@@ -60,6 +69,17 @@ def validate(
         ),
     ] = None,
     gates: o.Gates = None,
+    target: o.Target = o.LOCAL,
+    python: o.Python = None,
+    ssh_config: o.SshConfig = None,
+    timeout: o.Timeout = o.MEASURING_S,
+    bundle_out: o.BundleOut = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--import", metavar="REPORT", help="Judge what a bundle brought back."
+        ),
+    ] = None,
     data_dir: o.DataDir = None,
     out: o.Out = o.EXPORTS,
     offline: o.Offline = False,
@@ -68,16 +88,27 @@ def validate(
 ) -> None:
     """Measure the exported file against the budget.
 
-    Its decisions are counted on the test images, its latency on this machine.
+    Its decisions are counted on the test images, its latency on the target. A
+    device that nothing reaches is measured by a bundle: a folder that you carry
+    there, and whose report you bring back to --import.
 
     The exit code is the verdict's: 0 for pass and unverified, 3, 4 or 5 for fail.
 
-    Example: zonas-edge validate --gates gates.toml
+    Example: zonas-edge validate --target ssh://pi@board
     """
+    from zonas_edge.cli.place import place_of
     from zonas_edge.pipeline.session import old_session
     from zonas_edge.report.progress import Progress
     from zonas_edge.runtimes import load_consistent_profile
 
+    place = place_of(
+        target,
+        python=python,
+        ssh_config=ssh_config,
+        timeout=timeout,
+        bundle_out=bundle_out,
+        report=report,
+    )
     judge = None if profile is None else load_consistent_profile(profile)
     with (
         Progress(quiet=quiet) as progress,
@@ -85,9 +116,8 @@ def validate(
             out, run, data_dir=data_dir, offline=offline, bars=not quiet, gates=gates
         ) as session,
     ):
-        report = measure(session, progress, judge)
-    show_report(report, as_json=as_json)
-    raise typer.Exit(report.exit_code)
+        tell = measure(session, progress, judge, place)
+    raise typer.Exit(tell(as_json))
 
 
 def check(
@@ -130,32 +160,62 @@ def write(session: "Session", progress: "Progress") -> "Exported":
     return run_export(session.run, session.request, session.dataset)
 
 
-def deliver(session: "Session", progress: "Progress") -> "ValidationReport":
+def deliver(
+    session: "Session", progress: "Progress", place: "Target | ByHand"
+) -> "Tell":
     """Export, unless a resumed run has done so, and validate."""
     if not session.run.finished("export"):
         write(session, progress)
-    return measure(session, progress, None)
+    return measure(session, progress, None, place)
 
 
 def measure(
-    session: "Session", progress: "Progress", profile: "DeviceProfile | None"
-) -> "ValidationReport":
-    """Validate against a profile, or without one against the run's own."""
-    from zonas_edge.pipeline.deliver import run_validate
+    session: "Session",
+    progress: "Progress",
+    profile: "DeviceProfile | None",
+    place: "Target | ByHand",
+) -> "Tell":
+    """Validate against a profile, or without one against the run's own.
 
+    Returns:
+        What prints the result, behind the progress: the verdict, or the bundle that
+        somebody carries to the device first. It takes whether to print JSON, and
+        returns the exit code.
+    """
+    from zonas_edge.cli.place import ByHand
+    from zonas_edge.pipeline.deliver import run_bundle, run_validate
+
+    judge = profile or session.request.profile
+    if isinstance(place, ByHand):
+        progress.begin("bundle")
+        bundle = run_bundle(session.run, session.dataset, profile=judge, path=place.out)
+        return partial(_show_bundle, bundle, session.run)
     progress.begin("validate")
-    return run_validate(
+    report = run_validate(
         session.run,
         session.request,
         session.dataset,
-        profile=profile or session.request.profile,
+        profile=judge,
         acceptance=session.gates,
+        target=place,
         progress=progress.step,
     )
+    return partial(_show_report, report)
 
 
-def show_report(report: "ValidationReport", *, as_json: bool) -> None:
-    """Print the verdict."""
+def _show_bundle(bundle: "Bundle", run: "Run", as_json: bool) -> int:
+    """Print what to carry, and what to do with it."""
+    from zonas_edge.report.exported import bundle_renderable
+
+    if as_json:
+        show_json(bundle.summary())
+    else:
+        show(bundle_renderable(bundle, run))
+    return 0
+
+
+def _show_report(report: "ValidationReport", as_json: bool) -> int:
+    """Print the verdict; its exit code."""
     from zonas_edge.report.validation import (
         report_json,
         report_renderable,
@@ -169,3 +229,4 @@ def show_report(report: "ValidationReport", *, as_json: bool) -> None:
     else:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         typer.echo(report_text(report, min(width(), 100), encoding), nl=False)
+    return report.exit_code

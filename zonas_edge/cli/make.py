@@ -143,6 +143,11 @@ def run(
     flip: o.Flip = False,
     classes: o.Classes = None,
     gates: o.Gates = None,
+    target: o.Target = o.LOCAL,
+    python: o.Python = None,
+    ssh_config: o.SshConfig = None,
+    timeout: o.Timeout = o.MEASURING_S,
+    bundle_out: o.BundleOut = None,
     out: o.Out = o.EXPORTS,
     name: o.Name = None,
     offline: o.Offline = False,
@@ -156,10 +161,18 @@ def run(
 
     Example: zonas-edge run --profile x86-64 --dataset digits --epochs 10
     """
-    from zonas_edge.cli.deliver import deliver, show_report
+    from zonas_edge.cli.deliver import deliver
+    from zonas_edge.cli.place import place_of
     from zonas_edge.pipeline.session import Asked, new_session
     from zonas_edge.report.progress import Progress
 
+    place = place_of(
+        target,
+        python=python,
+        ssh_config=ssh_config,
+        timeout=timeout,
+        bundle_out=bundle_out,
+    )
     asked = Asked(
         profile=profile,
         dataset=dataset,
@@ -185,9 +198,8 @@ def run(
     ):
         _search(session, progress)
         _retrain(session, progress)
-        report = deliver(session, progress)
-    show_report(report, as_json=as_json)
-    raise typer.Exit(report.exit_code)
+        tell = deliver(session, progress, place)
+    raise typer.Exit(tell(as_json))
 
 
 def _search(session: "Session", progress: "Progress") -> None:

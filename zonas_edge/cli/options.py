@@ -94,6 +94,34 @@ Gates = Annotated[
         help="TOML with min_accuracy, min_auc, min_sensitivity; else the profile's.",
     ),
 ]
+Target = Annotated[
+    str,
+    typer.Option(
+        metavar="TARGET",
+        help="What measures: local, ssh://[user@]host[:port], or bundle.",
+    ),
+]
+Python = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORDS", help="Interpreter on the target, such as python3.11."
+    ),
+]
+SshConfig = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Configuration of ssh; else your own."),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(metavar="S", min=1, help="Seconds a measurement over ssh may take."),
+]
+BundleOut = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Where a bundle goes, a folder or .zip; else the run's folder.",
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text.")
 ]
@@ -102,6 +130,9 @@ Quiet = Annotated[
 ]
 
 EXPORTS = Path("exports")
+LOCAL = "local"
+MEASURING_S = 1800.0
+"""As in ``zonas_edge.device.ssh``, which is not loaded for help."""
 
 
 def class_names(words: str | None) -> tuple[str, ...] | None:

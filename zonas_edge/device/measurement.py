@@ -4,6 +4,7 @@ The values mirror the JSON of ``runner.py``, which can't import them; reading ch
 every type, since a device is outside of our hands.
 """
 
+import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,8 @@ class Memory:
     """Largest resident size of the measuring process, in bytes.
 
     Args:
-        peak_bytes: Python, numpy, ONNX Runtime and the model, after the latency pass.
+        peak_bytes: Python, numpy, ONNX Runtime and the model, after the latency pass;
+            None where it can't be read, or one process measured several models.
         before_model_bytes: the same before the model was loaded.
     """
 
@@ -70,7 +72,12 @@ class Parity:
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine that measured: processor, state and versions."""
+    """The machine that measured: processor, state and versions.
+
+    Args:
+        emulator: what stands between the runner and a processor of another kind, so
+            that times mean nothing; None on the bare machine.
+    """
 
     machine: str
     cpu_model: str
@@ -82,12 +89,22 @@ class Machine:
     numpy: str
     onnxruntime: str
     providers: tuple[str, ...]
+    emulator: str | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The JSON object that ``runner.py`` writes after a measurement."""
+    """What ``runner.py`` says of one job; the hashes are SHA-256, made on the device.
 
+    Args:
+        model_sha256: of the file that was measured.
+        images_sha256: of the pixels in order.
+        golden_sha256: of the file of golden vectors, or None.
+    """
+
+    model_sha256: str
+    images_sha256: str
+    golden_sha256: str | None
     images: int
     latency_ms: Latency
     memory: Memory
@@ -106,10 +123,25 @@ class Measurement:
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
-def read_answer(data: dict[str, Any]) -> Answer:
-    """The answer in the runner's JSON.
+def read_measurement(data: dict[str, Any]) -> Measurement:
+    """The measurement in one of the runner's results.
 
     Raises:
-        ValueError: a key is missing or of another type (pydantic's ValidationError).
+        ValueError: a key is missing or of another type (pydantic's ValidationError),
+            or the probabilities are none.
     """
-    return _ANSWER.validate_python(data)
+    answer = _ANSWER.validate_python(data)
+    return Measurement(_unpacked(data.get("probabilities"), answer.images), answer)
+
+
+def _unpacked(packed: Any, images: int) -> NDArray[np.float32]:
+    """Probabilities from shape and base64."""
+    try:
+        shape = tuple(map(int, packed["shape"]))
+        data = base64.b64decode(packed["float32"], validate=True)
+    except (KeyError, TypeError) as error:
+        raise ValueError("no probabilities") from error
+    found = np.frombuffer(data, "<f4").astype(np.float32).reshape(shape)
+    if shape != (images, found.size // max(images, 1)) or not np.isfinite(found).all():
+        raise ValueError(f"probabilities are {shape}, of {images} images")
+    return found

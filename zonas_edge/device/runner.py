@@ -1,36 +1,65 @@
-"""Measure an ONNX classifier: the one file that travels to the device.
+"""Measure ONNX classifiers: the one file that travels to the device.
 
 It needs numpy and onnxruntime and nothing of zonas-edge, and it is written for
 Python 3.6, the newest a stock Jetson Nano has. The host measures with this very
-file, so that there is one way to measure. Progress goes to stderr; stdout gets one
+file, so that there is one way to measure. What to measure stands in a JSON file of
+jobs, with paths that are relative to it. Progress goes to stderr, the answer is one
 JSON object, also on failure.
+
+    python3 runner.py                    the jobs of manifest.json beside this file;
+                                         the answer goes to measurement.json there
+    python3 runner.py --jobs jobs.json   these jobs; the answer goes to stdout
 
 Latency is that of single inferences, in order, after a warm-up; creating the session
 and the first inference are cold start and told apart. Peak memory is read after the
 latency pass and before the whole image file is, so that it is the model's and not the
-test set's.
+test set's; of several jobs no peak is any one model's, and none is told.
 
-    python3 runner.py --model model.onnx --images test.npy --golden golden.npz
-
-Exit codes: 0 measured, 2 input, 4 output, 5 load, 6 provider, 130 interrupted.
+Exit codes: 0 measured, 2 input, 4 output, 5 load, 6 provider or a module that is
+missing, 130 interrupted.
 """
 
 import argparse
+import base64
 import glob
+import hashlib
 import json
 import os
 import platform
 import sys
 import time
 import zipfile
-from typing import Any, Dict, List, Optional, Tuple
-
-import numpy as np
-import onnxruntime
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 SCHEMA = 1
+MANIFEST = "manifest.json"
+REPORT = "measurement.json"
+
+# Newer builds of ONNX Runtime report to their maker unless told not to beforehand.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+try:
+    import numpy as np
+    import onnxruntime
+except ImportError as missing:
+    reason = (str(missing).strip().splitlines() or ["an import failed"])[0]
+    sys.stderr.write("error: %s\n" % reason)
+    sys.stderr.write("hint: python3 -m pip install numpy onnxruntime\n")
+    failed = {"schema": SCHEMA, "error": {"kind": "module", "message": reason}}
+    sys.stdout.write(json.dumps(failed) + "\n")
+    sys.exit(6)
+
 PARITY_TOLERANCE = 1e-4
-EXIT_CODES = {"input": 2, "output": 4, "load": 5, "provider": 6, "interrupted": 130}
+EXIT_CODES = {
+    "input": 2,
+    "output": 4,
+    "load": 5,
+    "provider": 6,
+    "module": 6,
+    "interrupted": 130,
+}
+JOB_KEYS = ["model", "model_sha256", "images", "golden", "threads", "provider"]
+JOB_KEYS += ["runs", "seconds", "min_runs", "warmup"]
 LATENCY_IMAGES = 64  # inputs cycle over so many: real, but not the whole file in memory
 UNREADABLE = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile)
 
@@ -41,12 +70,17 @@ class RunnerError(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+        self.job = 0
 
 
 def say(line: str) -> None:
     """One progress line."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+def silent(line: str) -> None:
+    """No progress line: of hundreds of jobs each has one, and nothing more."""
 
 
 def first_line(error: BaseException) -> str:
@@ -86,6 +120,15 @@ def cpu_model() -> str:
     return "; ".join(named) or platform.processor() or platform.machine()
 
 
+def emulator() -> Optional[str]:
+    """The emulator this process runs under, whose times mean nothing; None if none.
+
+    qemu's user mode shows its guest another machine, but not another process name.
+    """
+    name = field(read_text("/proc/self/status"), "Name")
+    return name if name.startswith("qemu-") else None
+
+
 def temperature() -> Optional[float]:
     """Hottest thermal zone in degrees Celsius, None where none can be read."""
     degrees = []
@@ -120,6 +163,7 @@ def machine_facts() -> Dict[str, Any]:
     return {
         "machine": platform.machine(),
         "cpu_model": cpu_model(),
+        "emulator": emulator(),
         "cores": os.cpu_count() or 1,
         "governor": read_text(governor) or None,
         "temperature_c": temperature(),
@@ -189,13 +233,13 @@ def first_inference(session: Any, image: np.ndarray) -> float:
     return milliseconds
 
 
-def predict(session: Any, images: np.ndarray) -> np.ndarray:
+def predict(session: Any, images: np.ndarray, tell: Callable[[str], None]) -> Any:
     """Probabilities float32 [N, K], one image at a time as the device will see them."""
     name = session.get_inputs()[0].name
     rows: List[np.ndarray] = []
     for index in range(len(images)):
         if index % 1000 == 0:
-            say("accuracy: image %d of %d" % (index, len(images)))
+            tell("accuracy: image %d of %d" % (index, len(images)))
         row = run_one(session, name, np.ascontiguousarray(images[index : index + 1]))
         rows.append(row[0])
     probabilities: np.ndarray = np.asarray(rows, dtype=np.float32)
@@ -268,7 +312,9 @@ def parity(here: np.ndarray, reference: np.ndarray) -> Dict[str, Any]:
     }
 
 
-def check_parity(session: Any, path: str) -> Dict[str, Any]:
+def check_parity(
+    session: Any, path: str, tell: Callable[[str], None]
+) -> Dict[str, Any]:
     """Replay the golden vectors of ``path`` (npz: images, probabilities)."""
     try:
         with open(path, "rb") as file:
@@ -280,7 +326,7 @@ def check_parity(session: Any, path: str) -> Dict[str, Any]:
         message = "%s: not golden vectors, %s" % (path, first_line(error))
         raise RunnerError("input", message) from error
     check_interface(session, images, path)
-    here = predict(session, images)
+    here = predict(session, images, tell)
     if reference.dtype.kind != "f" or reference.shape != here.shape:
         given = (path, reference.dtype, list(reference.shape), list(here.shape))
         raise RunnerError("input", "%s: probabilities are %s %s, not %s" % given)
@@ -302,76 +348,147 @@ def read_images(path: str) -> np.ndarray:
     return images
 
 
-def measure(options: argparse.Namespace) -> Dict[str, Any]:
-    """All that is asked for, in the order that keeps peak memory the model's."""
+def sha256_of_file(path: str) -> str:
+    """Hash of a file's bytes."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(2**20), b""):
+                digest.update(block)
+    except OSError as error:
+        raise RunnerError("input", first_line(error)) from error
+    return digest.hexdigest()
+
+
+def sha256_of_images(images: np.ndarray) -> str:
+    """Hash of the pixels in order; an .npy header may differ between versions."""
+    digest = hashlib.sha256()
+    for index in range(0, len(images), 1024):
+        digest.update(images[index : index + 1024].tobytes())
+    return digest.hexdigest()
+
+
+def packed(probabilities: np.ndarray) -> Dict[str, Any]:
+    """Probabilities as JSON: shape, and little-endian float32 in base64."""
+    data = np.ascontiguousarray(probabilities, dtype="<f4").tobytes()
+    text = base64.b64encode(data).decode("ascii")
+    return {"shape": list(probabilities.shape), "float32": text}
+
+
+def measure(job: Dict[str, Any], folder: str, alone: bool) -> Dict[str, Any]:
+    """All that a job asks for, in the order that keeps peak memory the model's."""
+    tell = say if alone else silent
     before = peak_memory()
-    images = read_images(options.images)
-    say("load: %s" % options.model)
-    session, seconds = open_session(options.model, options.threads, options.provider)
-    check_interface(session, images, options.images)
+    path = os.path.join(folder, job["model"])
+    model_sha256 = sha256_of_file(path)
+    if model_sha256 != job["model_sha256"]:
+        raise RunnerError("input", "%s: damaged on its way, copy it again" % path)
+    where = os.path.join(folder, job["images"])
+    images = read_images(where)
+    tell("load: %s" % path)
+    session, seconds = open_session(path, job["threads"], job["provider"])
+    check_interface(session, images, where)
     cold = first_inference(session, np.array(images[:1]))
-    say("latency: at most %d runs or %g s" % (options.runs, options.seconds))
+    tell("latency: at most %d runs or %g s" % (job["runs"], job["seconds"]))
     latency = measure_latency(
-        session,
-        images,
-        options.runs,
-        options.seconds,
-        options.min_runs,
-        options.warmup,
+        session, images, job["runs"], job["seconds"], job["min_runs"], job["warmup"]
     )
     latency.update(first_inference=cold, session_seconds=seconds)
-    latency.update(threads=options.threads, provider=options.provider)
-    memory = {"peak_bytes": peak_memory(), "before_model_bytes": before}
-    probabilities = predict(session, images)
-    if options.probabilities:
-        try:
-            np.save(options.probabilities, probabilities)
-        except OSError as error:
-            raise RunnerError("input", first_line(error)) from error
+    latency.update(threads=job["threads"], provider=job["provider"])
+    peak = peak_memory() if alone else None
+    probabilities = predict(session, images, tell)
+    golden = os.path.join(folder, job["golden"]) if job["golden"] else None
     return {
-        "schema": SCHEMA,
+        "model_sha256": model_sha256,
+        "images_sha256": sha256_of_images(images),
+        "golden_sha256": sha256_of_file(golden) if golden else None,
         "images": len(images),
         "latency_ms": latency,
-        "memory": memory,
-        "parity": check_parity(session, options.golden) if options.golden else None,
+        "memory": {"peak_bytes": peak, "before_model_bytes": before},
+        "parity": check_parity(session, golden, tell) if golden else None,
         "machine": machine_facts(),
+        "probabilities": packed(probabilities),
     }
 
 
-def positive(text: str) -> int:
-    """A whole number from 1."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+def measure_all(path: str) -> List[Dict[str, Any]]:
+    """The answers to the jobs of a file, in its order."""
+    try:
+        with open(path, "rb") as file:
+            manifest = json.loads(file.read().decode("utf-8"))
+        schema = manifest["schema"]
+        jobs = [{key: job[key] for key in JOB_KEYS} for job in manifest["jobs"]]
+    except UNREADABLE + (TypeError,) as error:
+        message = "%s: not a file of jobs, %s" % (path, first_line(error))
+        raise RunnerError("input", message) from error
+    if schema != SCHEMA:
+        raise RunnerError("input", "%s: schema is %s, not %d" % (path, schema, SCHEMA))
+    folder = os.path.dirname(os.path.abspath(path))
+    results = []
+    for number, job in enumerate(jobs):
+        if len(jobs) > 1:
+            say("model %d of %d: %s" % (number + 1, len(jobs), job["model"]))
+        try:
+            results.append(measure(job, folder, len(jobs) == 1))
+        except RunnerError as error:
+            error.job = number
+            raise
+    return results
 
 
-def parse(arguments: Optional[List[str]]) -> argparse.Namespace:
-    """The command line; argparse itself ends a wrong one with exit 2."""
-    parser = argparse.ArgumentParser(description="Measure an ONNX classifier.")
-    parser.add_argument("--model", required=True, help="the .onnx file")
-    parser.add_argument("--images", required=True, help=".npy, uint8 [N, C, H, W]")
-    parser.add_argument("--golden", help=".npz with images and probabilities")
-    parser.add_argument("--probabilities", help="write float32 [N, K] to this .npy")
-    parser.add_argument("--threads", type=positive, default=1, help="intra-op")
-    parser.add_argument("--provider", default="CPUExecutionProvider")
-    parser.add_argument("--runs", type=positive, default=1000)
-    parser.add_argument("--seconds", type=float, default=5.0, help="stop after these")
-    parser.add_argument("--min-runs", type=positive, default=100)
-    parser.add_argument("--warmup", type=positive, default=50)
-    return parser.parse_args(arguments)
+def failure(kind: str, message: str, job: int = 0) -> Dict[str, Any]:
+    """What the answer says of a failure."""
+    return {
+        "kind": kind,
+        "message": message,
+        "job": job,
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
+def answer_to(path: str) -> Tuple[Dict[str, Any], int]:
+    """The answer to a file of jobs, and the exit code."""
+    answer: Dict[str, Any] = {"schema": SCHEMA}
+    try:
+        answer["results"] = measure_all(path)
+    except RunnerError as error:
+        answer["error"] = failure(error.kind, str(error), error.job)
+        return answer, EXIT_CODES[error.kind]
+    except KeyboardInterrupt:
+        answer["error"] = failure("interrupted", "interrupted")
+        return answer, EXIT_CODES["interrupted"]
+    return answer, 0
+
+
+def carried() -> int:
+    """Do what manifest.json beside this file asks for, and keep the answer there."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    answer, code = answer_to(os.path.join(folder, MANIFEST))
+    if code:
+        say("error: %s" % answer["error"]["message"])
+    if code == EXIT_CODES["interrupted"]:
+        return code
+    path = os.path.join(folder, REPORT)
+    try:
+        with open(path + ".new", "w") as file:
+            file.write(json.dumps(answer, allow_nan=False) + "\n")
+        os.replace(path + ".new", path)
+    except OSError as error:
+        say("error: %s" % first_line(error))
+        say("hint: copy this folder to where it can be written, and start again")
+        return EXIT_CODES["input"]
+    say("bring back this file: %s" % path)
+    return code
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Measure, write one JSON object to stdout, return the exit code."""
-    try:
-        answer, code = measure(parse(arguments)), 0
-    except RunnerError as error:
-        answer = {"error": {"kind": error.kind, "message": str(error)}}
-        code = EXIT_CODES[error.kind]
-    except KeyboardInterrupt:
-        answer = {"error": {"kind": "interrupted", "message": "interrupted"}}
-        code = EXIT_CODES["interrupted"]
+    """Measure, answer with one JSON object, return the exit code."""
+    parser = argparse.ArgumentParser(description="Measure ONNX classifiers.")
+    parser.add_argument("--jobs", help="a file of jobs; else manifest.json beside")
+    jobs = parser.parse_args(arguments).jobs
+    if jobs is None:
+        return carried()
+    answer, code = answer_to(jobs)
     sys.stdout.write(json.dumps(answer, allow_nan=False) + "\n")
     return code
 

@@ -1,24 +1,32 @@
 """Export and validation as steps of a run."""
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 from zonas_edge import __version__
 from zonas_edge.artifact import Run, write_bytes, write_json, write_text
 from zonas_edge.constraint import latency_model
 from zonas_edge.cost import macs, parameters
-from zonas_edge.data.dataset import Dataset
+from zonas_edge.data.dataset import Dataset, Split
 from zonas_edge.deploy.example import example_source
 from zonas_edge.deploy.export import Exported, export_network
+from zonas_edge.device.bundle import Bundle, CarriedTarget, check_free, write_bundle
+from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
 from zonas_edge.latency import LatencyModel
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.retrain import read_network
 from zonas_edge.pipeline.search import read_architecture
 from zonas_edge.profile import Acceptance, DeviceProfile
+from zonas_edge.runtimes import wanted_runtime
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import SearchSpace
-from zonas_edge.validate import Subject, ValidationReport, validate_model
+from zonas_edge.validate import (
+    Subject,
+    ValidationReport,
+    measured_job,
+    validate_model,
+)
 
 
 def run_export(run: Run, request: Request, dataset: Dataset) -> Exported:
@@ -82,24 +90,31 @@ def run_validate(
     *,
     profile: DeviceProfile,
     acceptance: Acceptance | None,
+    target: Target | None = None,
     progress: Callable[[str], None] | None,
 ) -> ValidationReport:
-    """Measure the exported file on the test split and on this machine's clock.
+    """Measure the exported file on the test split and on a target's clock.
 
-    The one place that opens the test split; each opening is counted in ``run.json``.
+    Args:
+        run: its folder, locked.
+        request: what it was made under.
+        dataset: its data.
+        profile: what it is judged by.
+        acceptance: gates instead of the profile's, or None.
+        target: what measures; None = this machine.
+        progress: is called with each line of progress.
+
+    Raises:
+        ZonasError: as ``validate_model``.
     """
-    if not run.finished("export"):
-        raise UsageError(
-            f"{run.path}: no exported model yet", f"zonas-edge export {run.name}"
-        )
+    _check_exported(run)
+    if isinstance(target, CarriedTarget):
+        target.check_model(run.model)
     architecture = read_architecture(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
     model = _model_for(profile, space, dataset)
-    record: dict[str, Any] = run.read()
-    openings = int(record.get("test_openings", 0)) + 1
-    run.update(test_openings=openings)
+    test, openings = _open_test(run, dataset)
     run.mark("validate", "started")
-    test = dataset.open_test()
     report = validate_model(
         run.model,
         run.golden,
@@ -122,8 +137,54 @@ def run_validate(
         test_images=test.images,
         test_labels=test.labels,
         acceptance=acceptance,
+        target=target,
         progress=progress,
     )
     write_json(run.report, report.to_dict())
     run.mark("validate", "finished")
     return report
+
+
+def run_bundle(
+    run: Run, dataset: Dataset, *, profile: DeviceProfile, path: Path | None
+) -> Bundle:
+    """Write what a person carries to the device to measure the exported file there.
+
+    Args:
+        run: its folder, locked.
+        dataset: its data; the test images travel, the labels don't.
+        profile: what it will be judged by.
+        path: the folder or zip to write; None = ``bundle`` in the run's folder.
+
+    Raises:
+        UsageError: nothing is exported yet, or the place can't be written.
+    """
+    _check_exported(run)
+    about = {
+        "run": run.name,
+        "profile": profile.name,
+        "dataset": dataset.name,
+        "runtime": wanted_runtime(profile.runtime),
+    }
+    place = path or run.bundle
+    check_free(place)
+    test, _ = _open_test(run, dataset)
+    with measured_job(run.model, run.golden, test.images, profile.runtime) as job:
+        return write_bundle(place, job, about)
+
+
+def _check_exported(run: Run) -> None:
+    if not run.finished("export"):
+        raise UsageError(
+            f"{run.path}: no exported model yet", f"zonas-edge export {run.name}"
+        )
+
+
+def _open_test(run: Run, dataset: Dataset) -> tuple[Split, int]:
+    """The test split, and how often it was opened; each time counts in ``run.json``.
+
+    The one place that opens it.
+    """
+    openings = int(run.read().get("test_openings", 0)) + 1
+    run.update(test_openings=openings)
+    return dataset.open_test(), openings

@@ -1,4 +1,4 @@
-"""An export for a reader: the file, what it may be loaded by, and its parity."""
+"""An export or a bundle for a reader: what was written, and what comes next."""
 
 import shlex
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zonas_edge.artifact import Run
+from zonas_edge.device.bundle import Bundle
 from zonas_edge.report.words import plain
 
 
@@ -29,10 +30,27 @@ def exported_renderable(run: Run, summary: dict[str, Any], out: Path) -> Rendera
         grid.add_row(name, Text(plain(str(file))))
     for name, value in _flat(summary):
         grid.add_row(name, Text(plain(value)))
-    words = ["zonas-edge", "validate", run.name]
-    if out != Path("exports"):
-        words += ["--out", str(out)]
-    return Group(grid, Text(f"next: {plain(shlex.join(words))}"))
+    return Group(grid, Text(f"next: {plain(_validation(run, out))}"))
+
+
+def _validation(run: Run, out: Path, *options: str) -> str:
+    """The command that validates a run."""
+    words = ["zonas-edge", "validate", run.name, *options]
+    return shlex.join(words if out == Path("exports") else [*words, "--out", str(out)])
+
+
+def bundle_renderable(bundle: Bundle, run: Run) -> RenderableType:
+    """What to carry to the device, what to do there, and what to do with its answer."""
+    summary = bundle.summary()
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, text in (
+        ("bundle", str(bundle.path)),
+        ("on the device", f"in that folder: {summary['command']}"),
+        ("bring back", summary["report"]),
+        ("then", _validation(run, run.path.parent, "--import", summary["report"])),
+    ):
+        grid.add_row(name, Text(plain(text)))
+    return grid
 
 
 def _flat(summary: dict[str, Any], above: str = "") -> list[tuple[str, str]]:

@@ -117,7 +117,7 @@ def _still_to_do(report: ValidationReport) -> Iterator[str]:
     for limit in report.unverified:
         yield (
             f"Still to measure on the device: {limit.name}. {plain(limit.note)};"
-            " run the validation there."
+            " measure it there with --target ssh://HOST or --target bundle."
         )
 
 
@@ -189,10 +189,11 @@ def _latency(report: ValidationReport) -> str:
     """Latency of the machine that measured, named, and whether it counts."""
     taken, host = report.latency_ms, report.latency_host
     own = "" if host.is_profile_device else "not "
+    way = "" if host.target == "local" else f" by {plain(host.target)}"
     return (
         f"p50 {taken.p50:.3f}, p90 {taken.p90:.3f}, p95 {taken.p95:.3f},"
         f" p99 {taken.p99:.3f}, max {taken.max:.3f}, mean {taken.mean:.3f} ms\n"
-        f"{taken.runs:,} runs on {plain(host.cpu_model)} ({host.machine}),"
+        f"{taken.runs:,} runs on {plain(host.cpu_model)} ({host.machine}){way},"
         f" {own}the profile's device\n"
         f"{taken.threads} thread{'s' if taken.threads > 1 else ''}, ONNX Runtime"
         f" {report.environment.machine.onnxruntime}; first inference"

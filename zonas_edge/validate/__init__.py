@@ -1,6 +1,6 @@
 """A measured model against its budget: the verdict, and what is still unverified."""
 
-from zonas_edge.validate.model import Subject, judge, validate_model
+from zonas_edge.validate.model import Subject, judge, measured_job, validate_model
 from zonas_edge.validate.values import (
     Compatibility,
     Environment,
@@ -21,5 +21,6 @@ __all__ = [
     "ValidationReport",
     "Verdict",
     "judge",
+    "measured_job",
     "validate_model",
 ]

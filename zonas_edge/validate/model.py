@@ -1,10 +1,12 @@
-"""Measure an exported model on this machine and judge it against its profile.
+"""Measure an exported model and judge it against its profile.
 
-The only reader of the test split. Measuring and judging are apart: a measurement from
-another target is judged by the same lines.
+The only reader of the test split. Measuring and judging are apart: whatever machine a
+measurement comes from, it is judged by the same lines, and decides a latency only if
+it is the profile's own device.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,16 +16,18 @@ from numpy.typing import NDArray
 
 from zonas_edge import __version__, metrics
 from zonas_edge.deploy.check import facts_of, read_model
-from zonas_edge.device.local import Repeats, measure_locally
-from zonas_edge.device.measurement import Machine, Measurement
+from zonas_edge.device.job import Job, Repeats, workspace
+from zonas_edge.device.local import LocalTarget
+from zonas_edge.device.measurement import Measurement
+from zonas_edge.device.target import Target
 from zonas_edge.latency import Source
 from zonas_edge.metrics import ClassMetrics, Labels
-from zonas_edge.profile import Acceptance, Device, DeviceProfile, RuntimeLimits
+from zonas_edge.profile import Acceptance, DeviceProfile, RuntimeLimits
+from zonas_edge.validate.host import check_runtime, host_of
 from zonas_edge.validate.values import (
     SCHEMA,
     Compatibility,
     Environment,
-    LatencyHost,
     ValidationReport,
 )
 from zonas_edge.validate.verdict import (
@@ -73,10 +77,11 @@ def validate_model(
     test_images: NDArray[np.uint8],
     test_labels: Labels,
     acceptance: Acceptance | None = None,
+    target: Target | None = None,
     repeats: Repeats | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> ValidationReport:
-    """Measure ``model`` on this machine and judge it against ``profile``.
+    """Measure ``model`` on a target and judge it against ``profile``.
 
     Args:
         model: the exported ONNX file.
@@ -86,29 +91,27 @@ def validate_model(
         test_images: uint8 [N, C, H, W].
         test_labels: true classes [N] or [N, 1]; every class has an image.
         acceptance: the gates; None = the profile's own.
-        repeats: how often the latency is measured; None = the runner's defaults.
+        target: what measures; None = this machine.
+        repeats: how often the latency is measured; None = 1,000 runs or 5 seconds.
         progress: is called with each line of progress.
 
     Raises:
         UsageError: a gate names an unknown class, a file is missing or damaged.
         AcceptanceError: a probability is not finite.
-        IncompatibleError: the model can't be read, or doesn't load here.
-        TargetError: this machine doesn't have the provider, or the runner died.
+        IncompatibleError: the model can't be read, or doesn't load there, or the
+            device's runtime is not one that the profile allows.
+        TargetError: the target can't be reached, or doesn't answer.
     """
     gates = profile.acceptance if acceptance is None else acceptance
     check_gates(gates, subject.class_names)
     compatibility = read_compatibility(model, profile.runtime)
-    measurement = measure_locally(
-        model,
-        test_images,
-        golden,
-        threads=profile.runtime.threads,
-        provider=profile.runtime.provider,
-        repeats=repeats,
-        progress=progress,
-    )
+    place = target or LocalTarget()
+    with measured_job(model, golden, test_images, profile.runtime, repeats) as job:
+        (measurement,) = place.measure([job], progress)
+    check_runtime(measurement.answer.machine, profile, place.name)
     return judge(
         measurement,
+        target=place.name,
         profile=profile,
         subject=subject,
         test_labels=test_labels,
@@ -118,9 +121,36 @@ def validate_model(
     )
 
 
+@contextmanager
+def measured_job(
+    model: Path,
+    golden: Path,
+    images: NDArray[np.uint8],
+    runtime: RuntimeLimits,
+    repeats: Repeats | None = None,
+) -> Iterator[Job]:
+    """The job of a validation; its file of test images is there inside the block.
+
+    Raises:
+        UsageError: there is no space for the images.
+    """
+    with workspace() as folder:
+        file = folder / "images.npy"
+        np.save(file, images, allow_pickle=False)
+        yield Job(
+            model,
+            file,
+            golden,
+            threads=runtime.threads,
+            provider=runtime.provider,
+            repeats=repeats or Repeats(),
+        )
+
+
 def judge(
     measurement: Measurement,
     *,
+    target: str = "local",
     profile: DeviceProfile,
     subject: Subject,
     test_labels: Labels,
@@ -129,6 +159,16 @@ def judge(
     compatibility: Compatibility,
 ) -> ValidationReport:
     """The report on a measurement, of whatever machine.
+
+    Args:
+        measurement: with golden vectors replayed.
+        target: how the machine was reached, by its name.
+        profile: the limits, and the device they hold for.
+        subject: what is known of the model without measuring.
+        test_labels: true classes [N] or [N, 1].
+        acceptance: the gates.
+        model_bytes: size of the file.
+        compatibility: of the file with the profile's runtime.
 
     Raises:
         UsageError: a gate names an unknown class.
@@ -140,7 +180,7 @@ def judge(
     _check_shapes(measurement, test_labels, subject.class_names)
     if answer.parity is None:
         raise ValueError("measured without golden vectors")
-    host = host_of(answer.machine, profile.device)
+    host = host_of(answer.machine, profile.device, target)
     accuracy = metrics.accuracy(test_labels, probabilities)
     auc = metrics.auc(test_labels, probabilities)
     classes = _by_name(subject, test_labels, measurement)
@@ -200,12 +240,6 @@ def read_compatibility(model: Path, runtime: RuntimeLimits) -> Compatibility:
         max_ir=runtime.max_ir,
         passed=facts.opset <= runtime.max_opset and facts.ir <= runtime.max_ir,
     )
-
-
-def host_of(machine: Machine, device: Device) -> LatencyHost:
-    """The machine that measured, recognised or not as the profile's device."""
-    own = device.recognises(machine.machine, machine.cpu_model)
-    return LatencyHost(machine.machine, machine.cpu_model, is_profile_device=own)
 
 
 def _check_shapes(

@@ -69,11 +69,16 @@ class Compatibility:
 
 @dataclass(frozen=True)
 class LatencyHost:
-    """The machine of the latency, and whether it is the profile's own device."""
+    """The machine of the latency, and whether it is the profile's own device.
+
+    Args:
+        target: how it was reached: ``local``, ``ssh://…``, or ``bundle``.
+    """
 
     machine: str
     cpu_model: str
     is_profile_device: bool
+    target: str = "local"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,286 @@
+"""A bundle is written, carried, run by hand, and its report judged as any other."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.device.conftest import a_job
+from tests.device.tiny import TINY, build_tiny, tiny_images, tiny_probabilities
+from zonas_edge.device.bundle import CarriedTarget, read_report, write_bundle
+from zonas_edge.device.job import Job
+from zonas_edge.errors import IncompatibleError, UsageError, ZonasError
+
+ABOUT = {
+    "run": "tuesday",
+    "profile": "pi",
+    "dataset": "breastmnist",
+    "runtime": "onnxruntime>=1.22,!=1.21.0",
+}
+FILES = (
+    "README.txt",
+    "golden.npz",
+    "images.npy",
+    "manifest.json",
+    "model.onnx",
+    "runner.py",
+)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return a_job(tmp_path)
+
+
+def carried(folder: Path, job: Job) -> Path:
+    """The report of a bundle that was run by hand."""
+    bundle = write_bundle(folder, job, ABOUT)
+    words = [sys.executable, str(bundle.path / "runner.py")]
+    subprocess.run(words, capture_output=True, check=False)
+    return folder / "measurement.json"
+
+
+def failure(report: Path, job: Job) -> ZonasError:
+    with pytest.raises(ZonasError) as caught:
+        read_report(report).measure([job])
+    return caught.value
+
+
+def change(report: Path, **changes: Any) -> None:
+    """Change figures of the one result."""
+    answer = json.loads(report.read_text(encoding="utf-8"))
+    for path, value in changes.items():
+        *above, key = path.split("__")
+        part = answer["results"][0]
+        for name in above:
+            part = part[name]
+        part[key] = value
+    report.write_text(json.dumps(answer), encoding="utf-8")
+
+
+def test_a_bundle_holds_all_that_is_needed_and_says_what_to_do(
+    tmp_path: Path, job: Job
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle", job, ABOUT)
+
+    assert bundle.files == FILES
+    assert tuple(sorted(file.name for file in bundle.path.iterdir())) == FILES
+    assert (bundle.path / "model.onnx").read_bytes() == TINY.read_bytes()
+    manifest = json.loads((bundle.path / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["schema"] == 1
+    assert manifest["run"] == "tuesday"
+    assert manifest["command"] == "python3 runner.py"
+    assert manifest["jobs"][0]["model_sha256"] == bundle.model_sha256
+    text = (bundle.path / "README.txt").read_text(encoding="utf-8")
+    assert 'pip install numpy "onnxruntime>=1.22,!=1.21.0"' in text
+    assert "zonas-edge validate tuesday --import measurement.json" in text
+
+
+def test_no_label_travels(tmp_path: Path, job: Job) -> None:
+    bundle = write_bundle(tmp_path / "bundle", job, ABOUT)
+
+    with np.load(bundle.path / "golden.npz") as golden:
+        assert sorted(golden) == ["images", "probabilities"]
+    images = np.load(bundle.path / "images.npy")
+    np.testing.assert_array_equal(images, tiny_images(6))
+
+
+def test_a_zip_holds_the_same_files(tmp_path: Path, job: Job) -> None:
+    folder = write_bundle(tmp_path / "bundle", job, ABOUT)
+    packed = write_bundle(tmp_path / "bundle.zip", job, ABOUT)
+
+    with zipfile.ZipFile(packed.path) as archive:
+        assert tuple(archive.namelist()) == FILES
+        for name in FILES:
+            assert archive.read(name) == (folder.path / name).read_bytes(), name
+    assert sorted(file.name for file in tmp_path.glob("*bundle*")) == [
+        "bundle",
+        "bundle.zip",
+    ]
+
+
+def test_what_is_brought_back_is_what_a_live_target_says(
+    tmp_path: Path, job: Job
+) -> None:
+    report = carried(tmp_path / "bundle", job)
+    lines: list[str] = []
+
+    (taken,) = read_report(report).measure([job], lines.append)
+
+    np.testing.assert_allclose(
+        taken.probabilities, tiny_probabilities(tiny_images(6)), atol=1e-6
+    )
+    assert taken.answer.parity is not None
+    assert taken.answer.parity.passed
+    assert lines == [f"reading {report}"]
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.zip"])
+def test_a_place_that_is_taken_is_left_alone(
+    tmp_path: Path, job: Job, name: str
+) -> None:
+    place = tmp_path / name
+    place.write_text("mine", encoding="utf-8")
+
+    with pytest.raises(UsageError) as caught:
+        write_bundle(place, job, ABOUT)
+
+    assert str(caught.value) == f"{place}: exists already, and may hold a measurement"
+    assert caught.value.hint == ("delete it, or choose another place with --bundle-out")
+    assert place.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_bundle_that_can_not_be_written_leaves_nothing(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", refuses)
+
+    with pytest.raises(UsageError) as caught:
+        write_bundle(tmp_path / "out" / "bundle", job, ABOUT)
+
+    assert str(caught.value) == f"{tmp_path}/out/bundle: no space left on device"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_report_of_another_model_is_refused(tmp_path: Path, job: Job) -> None:
+    report = carried(tmp_path / "bundle", job)
+    other = tmp_path / "other.onnx"
+    other.write_bytes(build_tiny(scale=1 / 250))
+
+    error = failure(report, replace(job, model=other))
+
+    assert str(error).startswith(f"{report}: not of the run's model, sha-256 is ")
+    assert error.hint == "make a new bundle of the run with --target bundle"
+    assert error.exit_code == 2
+
+
+def test_a_report_on_other_images_is_refused(tmp_path: Path, job: Job) -> None:
+    report = carried(tmp_path / "bundle", job)
+    images = tmp_path / "other.npy"
+    np.save(images, 255 - tiny_images(6))
+
+    error = failure(report, replace(job, images=images))
+
+    assert str(error).startswith(f"{report}: not of the run's images, sha-256 is ")
+
+
+def test_a_report_with_other_golden_vectors_is_refused(
+    tmp_path: Path, job: Job
+) -> None:
+    report = carried(tmp_path / "bundle", job)
+    assert job.golden is not None
+    job.golden.write_bytes(job.golden.read_bytes() + b"\0")
+
+    error = failure(report, job)
+
+    assert str(error).startswith(f"{report}: not of the run's golden vectors, ")
+
+
+def test_a_report_under_other_settings_is_refused(tmp_path: Path, job: Job) -> None:
+    report = carried(tmp_path / "bundle", job)
+
+    error = failure(report, replace(job, threads=4))
+
+    assert str(error) == f"{report}: measured with threads 1, not 4"
+    assert error.hint == "judge by the profile that the bundle was made for"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"probabilities": None},
+        {"probabilities__shape": [5, 2]},
+        {"probabilities__float32": "AAAA"},
+        {"probabilities__float32": "not base64"},
+        {"probabilities__shape": [-1, 2]},
+        {"images": 0},
+        {"latency_ms": {}},
+        {"machine__cores": "many"},
+    ],
+)
+def test_a_damaged_report_is_refused(
+    tmp_path: Path, job: Job, changes: dict[str, Any]
+) -> None:
+    report = carried(tmp_path / "bundle", job)
+    change(report, **changes)
+
+    error = failure(report, job)
+
+    assert str(error) == f"{report}: damaged, a measurement is not whole"
+    assert (error.hint, error.exit_code) == (
+        "bring the file again, or measure again",
+        2,
+    )
+
+
+def test_a_failure_that_is_brought_back_is_told_as_a_live_one(
+    tmp_path: Path, job: Job
+) -> None:
+    model = tmp_path / "broken.onnx"
+    model.write_bytes(build_tiny()[:-40])
+    broken = replace(job, model=model)
+
+    error = failure(carried(tmp_path / "bundle", broken), broken)
+
+    assert type(error) is IncompatibleError
+    assert str(error).startswith(f"{model}: onnxruntime ")
+    assert " on bundle, measurement.json doesn't load it, " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "hint"),
+    [
+        (
+            "",
+            "not a report of runner.py",
+            "bring back measurement.json from the folder of the bundle",
+        ),
+        (
+            '{"schema": 1}',
+            "not a report of runner.py",
+            "bring back measurement.json from the folder of the bundle",
+        ),
+        (
+            '{"schema": 2, "results": []}',
+            "schema is 2, not 1",
+            "make the bundle and read its report with the same zonas-edge",
+        ),
+        (
+            "[" * 100_000,
+            "not a report of runner.py",
+            "bring back measurement.json from the folder of the bundle",
+        ),
+    ],
+)
+def test_a_file_that_is_no_report_is_refused(
+    tmp_path: Path, content: str, message: str, hint: str
+) -> None:
+    file = tmp_path / "measurement.json"
+    file.write_text(content, encoding="utf-8")
+
+    with pytest.raises(UsageError) as caught:
+        read_report(file)
+
+    assert (str(caught.value), caught.value.hint) == (f"{file}: {message}", hint)
+
+
+def test_a_report_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_report(tmp_path / "none.json")
+
+    assert str(caught.value) == f"{tmp_path}/none.json: no such file or directory"
+
+
+def test_a_report_of_no_measurement_is_not_of_any_model(tmp_path: Path) -> None:
+    CarriedTarget(tmp_path / "x", {"results": []}).check_model(TINY)
+    with pytest.raises(UsageError):
+        CarriedTarget(tmp_path / "x", {"results": [3]}).check_model(TINY)

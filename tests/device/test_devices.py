@@ -1,0 +1,110 @@
+"""Other devices over ssh: a stock Jetson Nano's Python, and an emulated Arm board.
+
+The same file must load there and decide as it does here, on every test image.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Bench, furnish
+from tests.device.environments import arm_board, jetson_nano
+from tests.device.sshd import Server
+from zonas_edge.data.load import load_dataset
+from zonas_edge.device.job import Job, Repeats
+from zonas_edge.device.local import LocalTarget
+from zonas_edge.device.measurement import Measurement
+
+pytestmark = pytest.mark.slow
+
+FEW = Repeats(runs=20, warmup=2)
+NEAR_TIE = 1e-4
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A network for the digits, exported, and all that it is tested with."""
+
+    bench: Bench
+    job: Job
+    here: Measurement
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
+    bench = furnish(tmp_path_factory.mktemp("digits"))
+    words = ["run", "--profile", "./small.toml", "--dataset", "digits", "--quiet"]
+    tiny = ["--epochs", "1", "--retrain-epochs", "4", "--threads", "1"]
+    made = bench.run(*words, *tiny, "--name", "digits")
+    assert made.returncode in {0, 3}, made.stderr
+    images = bench.folder / "test.npy"
+    test = load_dataset("digits", data_dir=None, offline=True).open_test()
+    np.save(images, test.images)
+    run = bench.folder / "exports" / "digits"
+    job = Job(run / "model.onnx", images, run / "golden.npz", repeats=FEW)
+    (here,) = LocalTarget().measure([job])
+    return Delivered(bench, job, here)
+
+
+def decides_as_here(there: Measurement, here: Measurement) -> None:
+    """Every test image gets the same class, near-ties apart; parity is passed."""
+    ours, theirs = here.probabilities, there.probabilities
+    ranked = np.sort(ours, axis=1)
+    clear = ranked[:, -1] - ranked[:, -2] > NEAR_TIE
+    assert len(theirs) == 353
+    assert np.abs(ours - theirs).max() <= 1e-4
+    assert (ours.argmax(axis=1) == theirs.argmax(axis=1))[clear].all()
+    assert clear.sum() >= 350
+    assert there.answer.parity is not None
+    assert there.answer.parity.passed
+
+
+DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
+    "jetson-nano": jetson_nano,
+    "arm-board": arm_board,
+}
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_device_behind_ssh_decides_as_this_machine(
+    digits: Delivered, server: Server, device: str
+) -> None:
+    target = server.target(python=DEVICES[device]())
+
+    (there,) = target.measure([digits.job])
+
+    decides_as_here(there, digits.here)
+    machine = there.answer.machine
+    if device == "jetson-nano":
+        assert (machine.python[:3], machine.onnxruntime) == ("3.6", "1.10.0")
+        assert machine.emulator is None
+    else:
+        assert machine.machine == "aarch64"
+        assert (machine.emulator or "").startswith("qemu-")
+    assert server.left() == []
+
+
+def test_an_emulated_board_passes_everything_but_its_latency(
+    digits: Delivered, server: Server
+) -> None:
+    """A profile that recognises any aarch64 must not take an emulator's times."""
+    python = " ".join(arm_board())
+    text = (digits.bench.folder / "small.toml").read_text(encoding="utf-8")
+    board = text.replace('machine = ["x86_64"]', 'machine = ["aarch64"]')
+    (digits.bench.folder / "board.toml").write_text(board, encoding="utf-8")
+
+    made = digits.bench.run(
+        *("validate", "--profile", "./board.toml", "--target", "ssh://board"),
+        *("--ssh-config", str(server.config), "--python", python, "--json"),
+    )
+
+    report = json.loads(made.stdout)
+    (latency,) = (each for each in report["limits"] if "latency" in each["name"])
+    assert report["latency_host"]["is_profile_device"] is False
+    assert latency["passed"] is None
+    assert "emulated by qemu-" in latency["note"]
+    assert report["parity"]["passed"] is True
+    assert report["test_images"] == 353

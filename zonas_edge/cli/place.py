@@ -1,0 +1,60 @@
+"""Where a validation is measured, as the options of its commands name it together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zonas_edge.cli import options as o
+from zonas_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from zonas_edge.device.target import Target
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """A person carries a bundle to the device.
+
+    Args:
+        out: where it goes, or None for the run's own folder.
+    """
+
+    out: Path | None
+
+
+def place_of(
+    target: str,
+    *,
+    python: str | None,
+    ssh_config: Path | None,
+    timeout: float,
+    bundle_out: Path | None,
+    report: Path | None = None,
+) -> "Target | ByHand":
+    """What measures, or that a person has it measured.
+
+    Raises:
+        UsageError: an option can't be read, or doesn't go with another one.
+    """
+    from zonas_edge.device.bundle import read_report
+    from zonas_edge.device.target import BUNDLE, Connection, parse_target
+
+    if report is not None:
+        for name, given in (
+            ("--target", target != o.LOCAL),
+            ("--python", python is not None),
+        ):
+            if given:
+                raise UsageError(
+                    f"{name}: --import reads what was measured already",
+                    hint=f"leave out {name}, or --import",
+                )
+    if bundle_out is not None and target != BUNDLE:
+        raise UsageError(
+            "--bundle-out: nothing is carried to this target", hint="--target bundle"
+        )
+    if report is not None:
+        return read_report(report)
+    if target == BUNDLE:
+        return ByHand(bundle_out)
+    return parse_target(target, Connection(python, ssh_config, timeout))

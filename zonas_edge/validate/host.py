@@ -1,0 +1,44 @@
+"""The machine that measured: whether it is the profile's device, and may be.
+
+A latency decides a limit only where the profile recognises the machine by what the
+runner reports of it: its architecture, its processor and its board.
+"""
+
+import shlex
+
+from zonas_edge.device.measurement import Machine
+from zonas_edge.errors import IncompatibleError
+from zonas_edge.profile import Device, DeviceProfile
+from zonas_edge.runtimes import version_allowed, wanted_runtime
+from zonas_edge.validate.values import LatencyHost
+
+
+def host_of(machine: Machine, device: Device, target: str) -> LatencyHost:
+    """The machine that measured, recognised or not as the profile's device.
+
+    An emulated one never is, whatever it calls itself.
+    """
+    model = machine.cpu_model
+    own = device.recognises(machine.machine, model) and machine.emulator is None
+    if machine.emulator is not None:
+        model = f"{model}, emulated by {machine.emulator}: times mean nothing"
+    return LatencyHost(machine.machine, model, is_profile_device=own, target=target)
+
+
+def check_runtime(machine: Machine, profile: DeviceProfile, target: str) -> None:
+    """See that the profile's own device has a runtime that the profile allows.
+
+    What another machine has says nothing about the device.
+
+    Raises:
+        IncompatibleError: it is too old, too new, or on the deny list.
+    """
+    if not host_of(machine, profile.device, target).is_profile_device:
+        return
+    reason = version_allowed(machine.onnxruntime, profile.runtime)
+    if reason is not None:
+        wanted = wanted_runtime(profile.runtime)
+        raise IncompatibleError(
+            f"{'this machine' if target == 'local' else target}: {reason}",
+            hint=f"there: python3 -m pip install {shlex.quote(wanted)}",
+        )
