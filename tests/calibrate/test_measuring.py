@@ -76,4 +76,4 @@ def test_what_can_t_be_measured_is_told(
             rng=np.random.default_rng(0),
             progress=lambda _: None,
         )
-    assert str(caught.value).startswith("this machine: ")
+    assert "this machine" in str(caught.value)
