@@ -17,12 +17,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from provenance import made_here
 
 from zonas_edge import __version__
 from zonas_edge.calibrate.design import random_networks
@@ -49,11 +49,11 @@ def this_profile() -> DeviceProfile:
 def environment(calibration: Calibration) -> dict[str, Any]:
     """What the figures hold for."""
     return {
-        **calibration.environment,
+        "runner": calibration.environment,
         "zonas-edge": __version__,
         "packages": {name: version(name) for name in PACKAGES},
         "load_average": os.getloadavg(),
-        "date": datetime.now(UTC).date().isoformat(),
+        **made_here(),
     }
 
 
@@ -162,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--plot", type=Path, help="draw the scatter into this file")
-    parser.add_argument("--networks", type=at_least(IN_ONE_PIECE), default=120)
+    parser.add_argument("--networks", type=at_least(IN_ONE_PIECE), default=100)
     parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument("--side", type=int, default=28)
     parser.add_argument("--channels", type=int, default=1)

@@ -80,7 +80,7 @@ def test_the_text_tells_error_and_next_command(calibrated: Bench) -> None:
 def test_progress_goes_to_stderr(calibrated: Bench) -> None:
     lines = (calibrated.folder / "progress.txt").read_text(encoding="utf-8")
     assert "calibrate: writing files: 50 of 50\n" in lines
-    assert "calibrate: measuring: visit 1,012 of 1,012\n" in lines
+    assert "calibrate: measuring: visit 812 of 812\n" in lines
 
 
 def test_a_search_with_the_model_predicts_and_says_so(calibrated: Bench) -> None:

@@ -28,7 +28,7 @@ from zonas_edge.profile import RuntimeLimits
 VISIT = Repeats(runs=12, seconds=0.03, least=8, warmup=3)
 LONG = Repeats(runs=1000, seconds=2.0, least=100, warmup=50)
 LONG_VISITS = 12
-IMAGES = 4
+IMAGES = 1
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Effort:
     """
 
     networks: int = 120
-    rounds: int = 20
+    rounds: int = 16
     seed: int = 0
 
 
