@@ -4,7 +4,7 @@
 
 Calibrates this machine's CPU as ``zonas-edge calibrate`` does, then measures random
 networks of the space that the calibration has not seen (every decision equally likely)
-in the same way, and compares: medians while the machine did nothing else. A part of
+in the same way, and compares: times while nothing came between. A part of
 them is measured once more in one piece of a thousand runs, as validation does. Writes
 nothing but what ``--plot`` names.
 """
@@ -73,7 +73,7 @@ def compare(
         "networks": found.networks,
         "median_error": found.median,
         "largest_error": found.largest,
-        "undisturbed_p50_ms": {
+        "undisturbed_ms": {
             "smallest": min(one.undisturbed_ms for one in measured),
             "largest": max(one.undisturbed_ms for one in measured),
         },

@@ -63,7 +63,7 @@ def fitted_latency(fitted: FittedLatency) -> LatencyModel:
 
 
 def undisturbed_table(fitted: FittedLatency) -> CostTable:
-    """Median latency while the device does nothing else, in milliseconds."""
+    """Latency while nothing comes between, in milliseconds."""
     return CostTable(fitted.fixed_ms, fitted.operation_ms, fitted.kernel_ms)
 
 

@@ -26,7 +26,7 @@ def test_a_good_calibration_is_not_doubted() -> None:
 def test_a_busy_device_and_a_bad_fit_are_told() -> None:
     assert doubts(changed(ratio=3.25, share=0.5)) == (
         (
-            "p95 is 3.2 times the undisturbed median, as on a busy device; repeat it"
+            "p95 is 3.2 times the undisturbed time, as on a busy device; repeat it"
             " while the device does nothing else"
         ),
         (

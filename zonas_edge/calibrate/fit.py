@@ -30,7 +30,7 @@ class Observation:
 
     Args:
         architecture: simplified.
-        undisturbed_ms: median latency while the device did nothing else.
+        undisturbed_ms: latency while nothing came between, see ``measuring``.
         source: ``fit``, ``held out``, or the name of a validated run.
     """
 

@@ -1,11 +1,12 @@
 """Measuring many networks on one device, fairly and against its noise.
 
 A device is never alone: other programs take its processor for a while, its clock goes
-up and down. Whatever comes between makes a network slower, never faster. So each one is
-visited several times, in another random order every round, each visit short and with a
-session of its own; and what counts is the lowest of the visits' medians, called
-undisturbed: that network's median while the device did nothing else. It can be told
-within a few percent beside other work, which no median of one piece can.
+up and down, and a virtual machine's neighbour shares its core (ours changed by a third
+within seconds). Whatever comes between makes a network slower, never faster. So each
+one is visited several times, in another random order every round, each visit short and
+with a session of its own; and what counts is the lowest of the visits' 10th
+percentiles, called undisturbed. It can be told within a few percent beside other work,
+which no median can (benchmarks/LOG.md).
 
 A network is used and validated in one piece, though, with whatever comes between. How
 much the device adds, to the median and to the 95th percentile, is told by a few
@@ -85,7 +86,7 @@ def measure_networks(
     answers = [found.answer.latency_ms for found in measured]
     lowest = np.full(len(models), np.inf)
     for number, answer in zip(order, answers[: len(order)], strict=True):
-        lowest[number] = min(lowest[number], answer.p50)
+        lowest[number] = min(lowest[number], answer.p10 or answer.p50)
     whole = answers[len(order) :]
     p50, p95 = (
         np.array([getattr(one, key) for one in whole]) for key in ("p50", "p95")

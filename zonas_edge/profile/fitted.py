@@ -64,8 +64,8 @@ class FittedLatency(Section):
         classes: of the classifier.
         channels: feature maps of the first stage.
         max_depth: largest number of cells in a stage that was measured.
-        fixed_ms: time of stem, reductions and head; as the next two, a median while
-            the device did nothing else.
+        fixed_ms: time of stem, reductions and head; as the next two, while
+            nothing came between (undisturbed).
         operation_ms: ``[stage][op]``, as in a cost table.
         kernel_ms: ``[stage][kernel]``.
         p50_over_undisturbed: how much longer the median of a measurement in one piece

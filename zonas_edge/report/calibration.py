@@ -14,7 +14,7 @@ from zonas_edge.report.words import count, plain
 from zonas_edge.space import KERNELS, OPS, STAGES, Op
 
 BUSY = 2.0
-"""Ratio of p95 to the undisturbed median above which something else was running."""
+"""Ratio of p95 to the undisturbed time above which something else was running."""
 TRUSTED = 0.9
 """Share within 10 % below which a search is misled now and then."""
 
@@ -52,7 +52,7 @@ def doubts(calibration: Calibration) -> tuple[str, ...]:
     disturbed = fitted.p50_over_undisturbed * fitted.p95_over_p50
     if disturbed > BUSY:
         found.append(
-            f"p95 is {disturbed:.1f} times the undisturbed median, as on a busy device;"
+            f"p95 is {disturbed:.1f} times the undisturbed time, as on a busy device;"
             " repeat it while the device does nothing else"
         )
     share = fitted.error.within_10_percent
@@ -98,7 +98,7 @@ def _sentences(calibration: Calibration, file: Path) -> tuple[tuple[str, str], .
         (
             "in one piece",
             (
-                f"p50 {fitted.p50_over_undisturbed:.2f} times the undisturbed median,"
+                f"p50 {fitted.p50_over_undisturbed:.2f} times the undisturbed time,"
                 f" p95 {fitted.p95_over_p50:.2f} times p50"
             ),
         ),
