@@ -382,3 +382,13 @@ def test_a_log_damaged_in_the_middle_is_told_by_its_line(tmp_path: Path) -> None
 def test_the_record_is_plain_json_for_other_programs(tmp_path: Path) -> None:
     run = create_run(tmp_path, "a")
     assert json.loads(run.record.read_text(encoding="utf-8")) == run.read()
+
+
+def test_a_half_written_bundle_is_swept_like_any_other_litter(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "a")
+    half = run.path / ".bundle.tmp-1"
+    half.mkdir()
+    (half / "model.onnx").touch()
+
+    with run.lock():
+        assert not half.exists()

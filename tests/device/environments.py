@@ -1,10 +1,11 @@
 """Interpreters of other devices, made once and kept for later runs.
 
 A stock Jetson Nano has Python 3.6, for which onnxruntime 1.10.0 is the last on PyPI;
-64-bit Arm boards have the newest, as this machine has. The first is a virtual environment, the second
-Debian's Python unpacked into a folder, with PyPI's wheels, for qemu's user mode. They
-are kept in ``~/.cache/zonas-edge/tests`` ($ZONAS_EDGE_TEST_CACHE); delete it to have
-them made anew. What can't be had is a reason to skip.
+64-bit Arm boards have the newest, as this machine has. The first is a virtual
+environment, the second Debian's Python unpacked into a folder, with PyPI's wheels, for
+qemu's user mode. They are kept in ``~/.cache/zonas-edge/tests``, or the folder that
+$ZONAS_EDGE_TEST_CACHE names; delete it to have them made anew. What can't be had is a
+reason to skip.
 """
 
 import os

@@ -13,7 +13,7 @@ import pytest
 from tests.device.conftest import ENDLESS, a_job
 from tests.device.tiny import TINY, build_tiny, tiny_images, tiny_probabilities
 from zonas_edge.device import local
-from zonas_edge.device.job import RUNNER, Job
+from zonas_edge.device.job import Job
 from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.measurement import Measurement
 from zonas_edge.errors import (
@@ -63,21 +63,22 @@ def test_peak_memory_is_the_device_process_s_and_not_this_one_s(
     assert taken.answer.memory.peak_bytes < ballast.nbytes
 
 
-def test_an_interrupt_passes_through_and_the_child_ends(tmp_path: Path) -> None:
-    model = tmp_path / "model.onnx"
-    model.write_bytes(TINY.read_bytes())
+def test_an_interrupt_passes_through_and_the_child_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # names our child's jobs
 
     def interrupt(line: str) -> None:
         if line.startswith("latency"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measured(a_job(tmp_path, model=model, repeats=ENDLESS), interrupt)
+        measured(a_job(tmp_path, repeats=ENDLESS), interrupt)
 
     left = [
         file
         for file in Path("/proc").glob("[0-9]*/cmdline")
-        if str(RUNNER).encode() in _content(file)
+        if str(tmp_path).encode() in _content(file)
     ]
     assert left == []
 
