@@ -27,7 +27,7 @@ from provenance import made_here
 from zonas_edge import __version__
 from zonas_edge.calibrate.design import random_networks
 from zonas_edge.calibrate.fit import Observation, error_of, relative_errors
-from zonas_edge.calibrate.measuring import LONG
+from zonas_edge.calibrate.measuring import LONG, Timings
 from zonas_edge.calibrate.model import Calibration
 from zonas_edge.calibrate.run import Effort, calibrate, time_networks
 from zonas_edge.device.local import LocalTarget
@@ -97,8 +97,8 @@ def measure(
     space = profile.search_space
     networks = random_networks(space, options.networks, rng, but=known)
 
-    def timed(count: int, **how: Any) -> list[Observation]:
-        timings = time_networks(
+    def timed(count: int, **how: Any) -> Timings:
+        return time_networks(
             networks[:count],
             task,
             profile.runtime,
@@ -107,12 +107,14 @@ def measure(
             tell=tell,
             **how,
         )
-        pairs = zip(networks[:count], timings.undisturbed_ms, strict=True)
-        return [Observation(network, median, "unseen") for network, median in pairs]
+
+    def observed(times: Sequence[float]) -> list[Observation]:
+        pairs = zip(networks, times, strict=False)
+        return [Observation(network, time, "unseen") for network, time in pairs]
 
     visits = timed(len(networks), rounds=Effort().rounds)
-    one_piece = replace(LONG, seconds=5.0)
-    return visits, timed(IN_ONE_PIECE, rounds=1, visit=one_piece)
+    one_piece = timed(IN_ONE_PIECE, rounds=1, visit=replace(LONG, seconds=5.0))
+    return observed(visits.undisturbed_ms), observed(one_piece.p50_ms)
 
 
 def plot(file: Path, calibration: Calibration, measured: Sequence[Observation]) -> None:

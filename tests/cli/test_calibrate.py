@@ -3,6 +3,7 @@
 import json
 import platform
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.calibrations import a_calibration
 from tests.cli.conftest import SHORT, Bench, a_profile, furnish
 from tests.cli.test_help import told
+from tests.device.sshd import a_server
 from zonas_edge.artifact import write_json
 from zonas_edge.profile import FittedLatency
 from zonas_edge.space import SearchSpace, TaskSpec
@@ -284,3 +286,18 @@ def test_ctrl_c_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
     assert (started.returncode, noise.splitlines()[-1]) == (130, "interrupted")
     assert list(scratch.glob("zonas-edge-*")) == []
     assert not (bench.folder / "exports").exists()
+
+
+@pytest.mark.slow
+def test_a_device_behind_ssh_is_calibrated_and_left_as_it_was(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with_here(bench)
+    with a_server(tmp_path_factory.mktemp("sshd")) as server:
+        words = ["--target", "ssh://board", "--python", sys.executable]
+        words += ["--ssh-config", str(server.config), "--networks", "50"]
+        answer = bench.run(*CALIBRATE, *BANDS, *words)
+        assert answer.returncode == 0, answer.stderr
+        assert server.left() == []
+    assert fitted_in(bench).networks == 40
+    assert "calibrate: measuring: visit 812 of 812\n" in answer.stderr

@@ -38,12 +38,14 @@ class Timings:
 
     Args:
         undisturbed_ms: of each network, in the order given.
+        p50_ms: of each network, the median of its visits' medians.
         p50_over_undisturbed: of the device, a median in one piece over that, >= 1.
         p95_over_p50: of the device, in one piece, >= 1.
         machine: that measured.
     """
 
     undisturbed_ms: tuple[float, ...]
+    p50_ms: tuple[float, ...]
     p50_over_undisturbed: float
     p95_over_p50: float
     machine: Machine
@@ -85,14 +87,17 @@ def measure_networks(
     measured = target.measure(jobs, _thinned(progress))
     answers = [found.answer.latency_ms for found in measured]
     lowest = np.full(len(models), np.inf)
+    medians: list[list[float]] = [[] for _ in models]
     for number, answer in zip(order, answers[: len(order)], strict=True):
         lowest[number] = min(lowest[number], answer.p10 or answer.p50)
+        medians[number].append(answer.p50)
     whole = answers[len(order) :]
     p50, p95 = (
         np.array([getattr(one, key) for one in whole]) for key in ("p50", "p95")
     )
     return Timings(
-        undisturbed_ms=tuple(float(median) for median in lowest),
+        undisturbed_ms=tuple(float(time) for time in lowest),
+        p50_ms=tuple(float(np.median(those)) for those in medians),
         p50_over_undisturbed=max(1.0, float(np.median(p50 / lowest[chosen]))),
         p95_over_p50=max(1.0, float(np.median(p95 / p50))),
         machine=measured[0].answer.machine,
