@@ -282,7 +282,7 @@ def test_a_model_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         validate_tiny(tmp_path, model)
 
-    assert str(caught.value) == f"{model}: No such file or directory"
+    assert str(caught.value) == f"{model}: no such file or directory"
 
 
 def test_a_model_above_this_runtime_s_format_does_not_load(tmp_path: Path) -> None:

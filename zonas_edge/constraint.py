@@ -5,14 +5,15 @@ inclusive. The size of the file is decided by an upper bound, latency by the pro
 latency model; what was measured afterwards decides the verdict.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zonas_edge.architecture import Architecture, largest, smallest
 from zonas_edge.cost import CostTable, byte_table, exact, parameter_table
-from zonas_edge.errors import BudgetError
-from zonas_edge.latency import LatencyModel, analytic_latency
-from zonas_edge.profile import DeviceProfile
+from zonas_edge.errors import BudgetError, UsageError
+from zonas_edge.latency import LatencyModel, analytic_latency, fitted_latency
+from zonas_edge.profile import DeviceProfile, FittedLatency
 from zonas_edge.space import SearchSpace, TaskSpec
 
 KIB = 1024
@@ -51,8 +52,47 @@ class Constraint:
 def latency_model(
     profile: DeviceProfile, space: SearchSpace, task: TaskSpec
 ) -> LatencyModel:
-    """The profile's latency model: the analytic estimate."""
-    return analytic_latency(profile.compute, space, task)
+    """The profile's latency model: fitted on the device, or the analytic estimate.
+
+    Raises:
+        UsageError: the fitted model is of another space, task, device or thread count.
+    """
+    fitted = profile.fitted
+    if fitted is None:
+        return analytic_latency(profile.compute, space, task)
+    reason = fitted.mismatch(space, task) or _another_device(profile, fitted)
+    if reason is not None:
+        raise UsageError(
+            f"{profile.latency.model}: {reason}", calibrate_command(profile, task)
+        )
+    return fitted_latency(fitted)
+
+
+def _another_device(profile: DeviceProfile, fitted: FittedLatency) -> str | None:
+    """Why a model was not measured on the profile's device as it is used there."""
+    if not profile.device.recognises(fitted.machine, fitted.cpu_model):
+        return (
+            f"measured on {fitted.cpu_model} ({fitted.machine}), which is not the"
+            f" device of {profile.path}"
+        )
+    for name in ("threads", "provider"):
+        own, wanted = getattr(fitted, name), getattr(profile.runtime, name)
+        if own != wanted:
+            return f"runtime.{name} is {wanted}, the latency model's is {own}"
+    return None
+
+
+def calibrate_command(profile: DeviceProfile, task: TaskSpec) -> str:
+    """What fits a latency model for a task on a profile's device."""
+    shipped = profile.path == f"profiles/{profile.name}.toml"
+    words = ["zonas-edge", "calibrate"]
+    words += ["--profile", profile.name if shipped else profile.path]
+    if task.height == task.width:
+        words += ["--side", str(task.height), "--channels", str(task.channels)]
+        words += ["--classes", str(task.classes)]
+    else:
+        words += ["--dataset", "FOLDER"]
+    return shlex.join(words)
 
 
 def constraints_of(

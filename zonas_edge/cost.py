@@ -56,6 +56,17 @@ def expected(table: CostTable, mixture: Mixture[Any]) -> Any:
     return total
 
 
+def scaled(table: CostTable, factor: float) -> CostTable:
+    """The same cost in another unit, ``factor`` of which are one of the old."""
+    return CostTable(
+        fixed=table.fixed * factor,
+        operation=tuple(
+            tuple(cost * factor for cost in row) for row in table.operation
+        ),
+        kernel=tuple(tuple(cost * factor for cost in row) for row in table.kernel),
+    )
+
+
 def exact(table: CostTable, architecture: Architecture) -> float:
     """Cost of one network: the expectation at its one-hot mixture."""
     depth = max(stage.depth for stage in architecture.stages)

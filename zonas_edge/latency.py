@@ -1,23 +1,29 @@
-"""Latency of a network on a device, before anything was measured there.
+"""Latency of a network on a device: an estimate, or a prediction from measurements.
 
-The analytic estimate adds, over the operators of the graph, the larger of the time for
-the arithmetic and the time for the memory traffic (the roofline), plus a fixed overhead
-an operator. Its three numbers come from the profile, where they are marked as
-judgement; so the result is an estimate, ranks candidates, and is never reported as a
-measurement.
+A fitted model is a cost table made of what whole networks took on the device itself;
+the additive form holds there (benchmarks/LOG.md), so it is predicted by the one formula
+of every cost.
+
+Where nothing was measured, the analytic estimate adds, over the operators of the graph,
+the larger of the time for the arithmetic and the time for the memory traffic (the
+roofline), plus a fixed overhead an operator. Its three numbers come from the profile,
+where they are marked as judgement; so the result is an estimate, ranks candidates, and
+is never reported as a measurement.
 
 Source: roofline model (Williams, Waterman & Patterson, 2009).
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from zonas_edge.architecture import Architecture, Mixture
-from zonas_edge.cost import CostTable, exact, expected
-from zonas_edge.profile import Compute
+from zonas_edge.cost import CostTable, exact, expected, scaled
+from zonas_edge.profile import Compute, FittedLatency
 from zonas_edge.space import KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
 
 BYTES = 4
+
+Source = Literal["estimate", "fitted"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,12 @@ class LatencyModel:
     Args:
         table: median latency, additive over the edges [ms].
         p95_over_p50: ratio of the 95th percentile to the median on that device.
-        source: ``estimate`` for the analytic model.
+        source: ``estimate`` for the analytic model, ``fitted`` for measurements.
     """
 
     table: CostTable
     p95_over_p50: float
-    source: str
+    source: Source
 
     def p50_ms(self, architecture: Architecture) -> float:
         """Median latency of a network [ms]."""
@@ -45,6 +51,20 @@ class LatencyModel:
     def expected_p95_ms(self, mixture: Mixture[Any]) -> Any:
         """Expected 95th percentile under a mixture [ms], differentiable."""
         return expected(self.table, mixture) * self.p95_over_p50
+
+
+def fitted_latency(fitted: FittedLatency) -> LatencyModel:
+    """The model that ``zonas-edge calibrate`` has fitted on one device."""
+    return LatencyModel(
+        table=scaled(undisturbed_table(fitted), fitted.p50_over_undisturbed),
+        p95_over_p50=fitted.p95_over_p50,
+        source="fitted",
+    )
+
+
+def undisturbed_table(fitted: FittedLatency) -> CostTable:
+    """Latency while nothing comes between, in milliseconds."""
+    return CostTable(fitted.fixed_ms, fitted.operation_ms, fitted.kernel_ms)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ def test_these_are_the_commands() -> None:
         "retrain",
         "export",
         "validate",
+        "check",
+        "calibrate",
         "run",
         "profiles list",
         "profiles show",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from zonas_edge import __version__
-from zonas_edge.cli import datasets, deliver, make, profiles, runs
+from zonas_edge.cli import calibrate, datasets, deliver, make, profiles, runs
 from zonas_edge.cli.failure import INTERRUPTED, failed, interrupted
 
 __all__ = ["app", "main"]
@@ -30,6 +30,8 @@ for command in (
     make.retrain,
     deliver.export,
     deliver.validate,
+    deliver.check,
+    calibrate.calibrate,
     make.run,
 ):
     app.command()(command)

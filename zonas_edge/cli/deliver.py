@@ -120,6 +120,37 @@ def validate(
     raise typer.Exit(tell(as_json))
 
 
+def check(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="An ONNX file, of whatever origin.")
+    ],
+    *,
+    profile: o.Profile,
+    as_json: o.AsJson = False,
+) -> None:
+    """Prove that a file is one which a device's ONNX Runtime loads.
+
+    Looked at are opset, IR version, domains, operators, fixed shapes, weights inside
+    the file, and its size; nothing is run.
+
+    The exit code is 5 if the runtime would refuse it, 3 if it is only too large.
+
+    Example: zonas-edge check model.onnx --profile jetson-nano
+    """
+    from zonas_edge.deploy.check import check_path
+    from zonas_edge.report.checked import checked_renderable
+    from zonas_edge.runtimes import load_consistent_profile
+
+    judge = load_consistent_profile(profile)
+    checked = check_path(model, judge)
+    if as_json:
+        names = {"schema": 1, "model": str(model), "profile": judge.name}
+        show_json(names | checked.to_dict())
+    else:
+        show(checked_renderable(str(model), judge, checked))
+    raise typer.Exit(checked.exit_code)
+
+
 def write(session: "Session", progress: "Progress") -> "Exported":
     """Export the network of a run."""
     from zonas_edge.pipeline.deliver import run_export

@@ -16,6 +16,7 @@ def search(
     *,
     profile: o.Profile,
     dataset: o.Dataset,
+    latency_model: o.LatencyModel = None,
     data_dir: o.DataDir = None,
     seed: o.Seed = 0,
     epochs: o.Epochs = 30,
@@ -57,6 +58,7 @@ def search(
         gates=None,
         offline=offline,
         bars=not quiet,
+        latency_model=latency_model,
     )
     last = "search" if no_retrain else "retrain"
     with (
@@ -130,6 +132,7 @@ def run(
     *,
     profile: o.Profile,
     dataset: o.Dataset,
+    latency_model: o.LatencyModel = None,
     data_dir: o.DataDir = None,
     seed: o.Seed = 0,
     epochs: o.Epochs = 30,
@@ -185,6 +188,7 @@ def run(
         gates=gates,
         offline=offline,
         bars=not quiet,
+        latency_model=latency_model,
     )
     with (
         Progress(quiet=quiet) as progress,

@@ -45,6 +45,13 @@ DataDir = Annotated[
         help="Where MedMNIST files lie; else $ZONAS_EDGE_DATA, else ~/.medmnist.",
     ),
 ]
+LatencyModel = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Latency as calibrate has fitted it; else the profile's own model.",
+    ),
+]
 Seed = Annotated[
     int,
     typer.Option(metavar="N", min=0, max=LARGEST_SEED, help="Of everything random."),

@@ -95,10 +95,13 @@ def export_network(
         IncompatibleError: the device's runtime would not load it.
         AcceptanceError: it doesn't say what the network says.
     """
-    model = _convert(network, normalisation, runtime.max_opset)
-    _describe(model, metadata, class_names)
-    model.ir_version = min(model.ir_version, runtime.max_ir)
-    facts = check_file(model, runtime, "export")
+    model, facts = build_file(
+        network,
+        normalisation,
+        runtime=runtime,
+        metadata=metadata,
+        class_names=class_names,
+    )
     count, expected = (
         weight_count(model),
         parameters(network.architecture, network.task),
@@ -122,6 +125,32 @@ def export_network(
         parameters=count,
         parity=parity,
     )
+
+
+def build_file(
+    network: Network,
+    normalisation: Normalisation,
+    *,
+    runtime: RuntimeLimits,
+    metadata: Mapping[str, str],
+    class_names: Sequence[str],
+) -> tuple[onnx.ModelProto, FileFacts]:
+    """The network as the file that a device loads; not yet compared with it.
+
+    Args:
+        network: its weights may be of any value.
+        normalisation: of its images.
+        runtime: the highest opset and IR version that the device loads.
+        metadata: goes into the file as text.
+        class_names: in order of the probabilities; goes into the file as JSON.
+
+    Raises:
+        IncompatibleError: the device's runtime would not load it.
+    """
+    model = _convert(network, normalisation, runtime.max_opset)
+    _describe(model, metadata, class_names)
+    model.ir_version = min(model.ir_version, runtime.max_ir)
+    return model, check_file(model, runtime, "export")
 
 
 def _convert(

@@ -22,6 +22,7 @@ class Latency:
         first_inference: the very first inference in milliseconds, in none of the above.
         session_seconds: time to load the model, in seconds.
         threads: intra-op threads of ONNX Runtime.
+        p10: 10th percentile, None in reports from before it was told.
     """
 
     mean: float
@@ -36,6 +37,7 @@ class Latency:
     session_seconds: float
     threads: int
     provider: str
+    p10: float | None = None
 
 
 @dataclass(frozen=True)

@@ -277,9 +277,10 @@ def measure_latency(
         times.append((ended - started) * 1000.0)
         if ended - begun >= seconds and len(times) >= min_runs:
             break
-    p50, p90, p95, p99 = (float(x) for x in np.percentile(times, [50, 90, 95, 99]))
+    ranks = (10, 50, 90, 95, 99)
     summary: Dict[str, Any] = {"mean": float(np.mean(times)), "max": max(times)}
-    summary.update(p50=p50, p90=p90, p95=p95, p99=p99)
+    for rank, percentile in zip(ranks, np.percentile(times, ranks)):
+        summary["p%d" % rank] = float(percentile)
     summary.update(runs=len(times), warmup=warmup)
     return summary
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from zonas_edge.architecture import Architecture, Stage
 from zonas_edge.nn.ops import (
     ConvolutionBlock,
-    Features,
     Head,
     Reduction,
     Stem,
     average_pool,
     initialise,
 )
+from zonas_edge.nn.spectral import Features
 from zonas_edge.space import EDGES, NODES, STAGES, Op, SearchSpace, TaskSpec
 
 

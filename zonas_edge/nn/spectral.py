@@ -20,10 +20,11 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from zonas_edge.nn.ops import Features
+Features = Float[Tensor, "batch channels height width"]
 
 _SAVING = 2.6
 """Least ratio of the multiplications at which the spectra are faster: their products

@@ -27,7 +27,6 @@ from zonas_edge.architecture import Architecture, Mixture
 from zonas_edge.nn.network import Network, edge_name
 from zonas_edge.nn.ops import (
     ConvolutionBlock,
-    Features,
     Head,
     Reduction,
     Stem,
@@ -35,7 +34,7 @@ from zonas_edge.nn.ops import (
     convolution,
     initialise,
 )
-from zonas_edge.nn.spectral import convolve
+from zonas_edge.nn.spectral import Features, convolve
 from zonas_edge.space import (
     EDGES,
     KERNELS,

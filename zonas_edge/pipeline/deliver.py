@@ -13,12 +13,14 @@ from zonas_edge.deploy.export import Exported, export_network
 from zonas_edge.device.bundle import Bundle, CarriedTarget, check_free, write_bundle
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
+from zonas_edge.latency import LatencyModel
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.retrain import read_network
 from zonas_edge.pipeline.search import read_architecture
 from zonas_edge.profile import Acceptance, DeviceProfile
 from zonas_edge.runtimes import wanted_runtime
 from zonas_edge.seed import derived_seed
+from zonas_edge.space import SearchSpace
 from zonas_edge.validate import (
     Subject,
     ValidationReport,
@@ -71,6 +73,16 @@ def _metadata(run: Run, request: Request, dataset: Dataset) -> dict[str, str]:
     }
 
 
+def _model_for(
+    profile: DeviceProfile, space: SearchSpace, dataset: Dataset
+) -> LatencyModel | None:
+    """The judging profile's latency model, None if it is of other networks."""
+    try:
+        return latency_model(profile, space, dataset.task)
+    except UsageError:  # it decides nothing, so that nothing is refused for it
+        return None
+
+
 def run_validate(
     run: Run,
     request: Request,
@@ -100,6 +112,7 @@ def run_validate(
         target.check_model(run.model)
     architecture = read_architecture(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
+    model = _model_for(profile, space, dataset)
     test, openings = _open_test(run, dataset)
     run.mark("validate", "started")
     report = validate_model(
@@ -116,9 +129,8 @@ def run_validate(
                 "sha256": dataset.sha256,
                 "licence": dataset.licence,
             },
-            estimate_ms=latency_model(profile, space, dataset.task).p95_ms(
-                architecture
-            ),
+            estimate_ms=None if model is None else model.p95_ms(architecture),
+            estimate_source="estimate" if model is None else model.source,
             test_openings=openings,
             seed=derived_seed(request.seed, "validate") % 2**32,
         ),

@@ -92,12 +92,12 @@ class Request:
         """The first setting that differs from another request's, in words, or None."""
         mine, theirs = self.to_dict(), other.to_dict()
         for key in mine:
-            # where a profile or a set lies is no part of what it says
+            # where a profile, its model or a set lies is no part of what it says
             if key == "data_dir":
                 continue
             a, b = mine[key], theirs[key]
             if key == "profile":
-                a, b = ({**part, "path": ""} for part in (a, b))
+                a, b = ({**part, "path": "", "latency": {}} for part in (a, b))
                 if a != b:
                     return (
                         f"the profile is {self.profile.name},"

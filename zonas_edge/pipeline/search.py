@@ -40,8 +40,10 @@ def check_budget(request: Request, dataset: Dataset) -> tuple[Constraint, ...]:
 
     Raises:
         BudgetError: no network of the space can meet one of them.
+        UsageError: the profile's latency model says nothing of these networks.
     """
     space = request.profile.search_space
+    latency_model(request.profile, space, dataset.task)  # used later, refused now
     limits = constraints_of(request.profile, space, dataset.task)
     check_reachable(limits, space, request.profile.path)
     return limits

@@ -19,7 +19,7 @@ from zonas_edge.pipeline.begin import begin
 from zonas_edge.pipeline.host import changes, environment, prepare, resolve_device
 from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_data
 from zonas_edge.pipeline.search import check_budget
-from zonas_edge.profile import Acceptance, load_gates
+from zonas_edge.profile import Acceptance, load_gates, with_fitted
 from zonas_edge.runtimes import load_consistent_profile
 from zonas_edge.validate.verdict import check_gates
 
@@ -56,6 +56,7 @@ class Asked:
         gates: file of acceptance criteria, or None.
         offline: never fetch.
         bars: show a bar while fetching.
+        latency_model: file of a fitted latency model, or None for the profile's own.
     """
 
     profile: str
@@ -72,6 +73,7 @@ class Asked:
     gates: str | None
     offline: bool
     bars: bool
+    latency_model: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ def new_session(
         DatasetError: data that can't be used.
     """
     profile = load_consistent_profile(asked.profile)
+    if asked.latency_model is not None:
+        profile = with_fitted(profile, asked.latency_model)
     gates = None if asked.gates is None else load_gates(asked.gates)
     device = resolve_device(asked.device)
     prepare(device, asked.threads)

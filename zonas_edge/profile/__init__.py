@@ -3,11 +3,13 @@
 A profile is one TOML file, so that a person can write it by hand and review it.
 """
 
+from zonas_edge.profile.fitted import FittedError, FittedLatency
 from zonas_edge.profile.reading import (
     load_gates,
     load_profile,
     profile_from_dict,
     shipped_profiles,
+    with_fitted,
 )
 from zonas_edge.profile.values import (
     Acceptance,
@@ -15,6 +17,7 @@ from zonas_edge.profile.values import (
     Compute,
     Device,
     DeviceProfile,
+    LatencySource,
     RuntimeLimits,
     Space,
 )
@@ -25,10 +28,14 @@ __all__ = [
     "Compute",
     "Device",
     "DeviceProfile",
+    "FittedError",
+    "FittedLatency",
+    "LatencySource",
     "RuntimeLimits",
     "Space",
     "load_gates",
     "load_profile",
     "profile_from_dict",
     "shipped_profiles",
+    "with_fitted",
 ]

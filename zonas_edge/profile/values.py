@@ -13,13 +13,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
 )
 
+from zonas_edge.profile.fitted import FittedLatency
+from zonas_edge.profile.section import Above0, Count, Section, Share, Text
 from zonas_edge.space import SearchSpace
 
 _SAME_MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -54,20 +54,6 @@ def _version_range(text: str) -> str:
     if empty:
         raise ValueError("not a version range such as >=1.22 or ==1.10.0")
     return text
-
-
-Text = Annotated[str, Field(min_length=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Above0 = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1, le=10**12)]
-
-
-class Section(BaseModel):
-    """A table of the file."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
-    )
 
 
 class Device(Section):
@@ -171,6 +157,16 @@ class Compute(Section):
     p95_over_p50: Annotated[float, Field(ge=1)] = 1.5
 
 
+class LatencySource(Section):
+    """Where the latency model comes from; None is the estimate from ``[compute]``.
+
+    Args:
+        model: a file of ``zonas-edge calibrate``, relative to the profile's folder.
+    """
+
+    model: Text | None = None
+
+
 class Space(Section):
     """How wide and deep networks for this device may be; None is the default."""
 
@@ -187,7 +183,7 @@ class Acceptance(Section):
 
     min_accuracy: Share | None = None
     min_auc: Share | None = None
-    min_sensitivity: dict[str, Share] = {}
+    min_sensitivity: dict[str, Share] = Field(default_factory=dict)
 
 
 class Sections(Section):
@@ -197,6 +193,7 @@ class Sections(Section):
     budget: Budget
     runtime: RuntimeLimits
     compute: Compute
+    latency: LatencySource = LatencySource()
     space: Space = Space()
     acceptance: Acceptance = Acceptance()
 
@@ -213,10 +210,12 @@ class DeviceProfile(Sections):
     Args:
         name: stem of the file.
         path: the file as the user named it; ``profiles/<name>.toml`` if shipped.
+        fitted: latency as measured on the device, or None for the estimate.
     """
 
     name: Text
     path: Text
+    fitted: FittedLatency | None = None
 
     @property
     def search_space(self) -> SearchSpace:

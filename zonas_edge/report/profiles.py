@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.profile import DeviceProfile
-from zonas_edge.report.words import plain
+from zonas_edge.profile import DeviceProfile, FittedLatency
+from zonas_edge.report.words import count, plain
 
 _UNITS = {
     "parameters": "weights",
@@ -47,12 +47,29 @@ def profile_renderable(profile: DeviceProfile) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     data = profile.to_dict()
     heading = f"{data.pop('name')} ({data.pop('path')})"
+    del data["fitted"]  # a table of numbers; its sentence says what they are
     for section, keys in data.items():
         for key, value in keys.items():
             if value not in (None, "", [], {}):
                 text = f"{_shown(value)} {_UNITS.get(key, '')}".rstrip()
                 table.add_row(f"{section}.{key}", Text(plain(text)))
+    table.add_row("latency", Text(plain(latency_sentence(profile.fitted))))
     return Group(Text(plain(heading), style="bold"), table)
+
+
+def latency_sentence(fitted: FittedLatency | None) -> str:
+    """Where the latencies of a search come from, and how good they are."""
+    if fitted is None:
+        return "an estimate from [compute]; nothing was measured"
+    channels, height, width = fitted.image
+    error = fitted.error
+    return (
+        f"fitted on {fitted.networks} networks measured on {fitted.cpu_model},"
+        f" onnxruntime {fitted.onnxruntime}, {count(fitted.threads, 'thread')},"
+        f" {fitted.date}, for {channels}x{height}x{width} images and"
+        f" {fitted.classes} classes; of {error.networks} networks it had not seen"
+        f" {error.within_10_percent:.0%} were within 10 %"
+    )
 
 
 def _figure(value: float | None) -> str:

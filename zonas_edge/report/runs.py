@@ -16,7 +16,7 @@ from rich.text import Text
 from zonas_edge.architecture import Architecture
 from zonas_edge.artifact import SCHEMA, Run, read_json
 from zonas_edge.errors import UsageError
-from zonas_edge.report.words import count, plain
+from zonas_edge.report.words import count, latency_source, plain
 
 STAGES = ("search", "retrain", "export", "validate")
 
@@ -169,7 +169,7 @@ def _search_rows(
         (
             f"p95 {latency['p95']:.3f} ms of"
             f" {'no limit' if limit is None else f'{limit:,.10g} ms'}"
-            " (an estimate, not measured)"
+            f" ({latency_source(latency['source'])})"
         ),
     )
     yield (

@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.report.words import plain
+from zonas_edge.report.words import latency_source, plain
 from zonas_edge.validate import Limit, ValidationReport
 
 NOT_CLINICAL = "Not for clinical use without validation."
@@ -171,16 +171,18 @@ def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
     )
     yield "Latency", _latency(report)
     if report.estimate_ms is not None:
-        yield (
-            "Estimate",
-            (
-                f"{report.estimate_ms:.3f} ms on the profile's device (analytic,"
-                " decides nothing)"
-            ),
-        )
+        yield _expected(report.estimate_ms, report.estimate_source)
     peak = report.memory.peak_bytes
     if peak is not None:
         yield "Memory", f"{peak / MIB:,.1f} MiB peak, with Python and the runtime"
+
+
+def _expected(milliseconds: float, source: str) -> tuple[str, str]:
+    """What was expected of the profile's device, under a name that is not latency."""
+    where = f"{milliseconds:.3f} ms on the profile's device"
+    if source == "fitted":
+        return "Predicted", f"p95 {where} ({latency_source(source)}; decides nothing)"
+    return "Estimate", f"{where} (analytic, decides nothing)"
 
 
 def _latency(report: ValidationReport) -> str:

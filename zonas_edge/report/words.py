@@ -9,3 +9,10 @@ def plain(text: str) -> str:
 def count(number: int, thing: str) -> str:
     """``1 epoch``, ``2 epochs``."""
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def latency_source(source: str) -> str:
+    """What stands behind an expected latency, so that nobody takes it for measured."""
+    if source == "fitted":
+        return "predicted by the fitted model, not measured"
+    return "an estimate, not measured"

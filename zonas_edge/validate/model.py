@@ -12,17 +12,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from zonas_edge import __version__, metrics
-from zonas_edge.deploy.check import facts_of
+from zonas_edge.deploy.check import facts_of, read_model
 from zonas_edge.device.job import Job, Repeats, workspace
 from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.measurement import Measurement
 from zonas_edge.device.target import Target
-from zonas_edge.errors import IncompatibleError, UsageError
+from zonas_edge.latency import Source
 from zonas_edge.metrics import ClassMetrics, Labels
 from zonas_edge.profile import Acceptance, DeviceProfile, RuntimeLimits
 from zonas_edge.validate.host import check_runtime, host_of
@@ -52,7 +50,9 @@ class Subject:
         macs: multiply-accumulates of one image.
         class_names: one per column of the probabilities, in order.
         dataset: name, hash and whatever else tells the data apart.
-        estimate_ms: analytic latency estimate for the profile's device, or None.
+        estimate_ms: 95th percentile that is expected on the profile's device, or None.
+        estimate_source: ``estimate`` for the analytic one, ``fitted`` for a model of
+            measurements there.
         test_openings: how often the test split was read, this time included.
         seed: of the AUC's bootstrap, >= 0.
     """
@@ -63,6 +63,7 @@ class Subject:
     class_names: tuple[str, ...]
     dataset: Mapping[str, str | int] = field(default_factory=dict)
     estimate_ms: float | None = None
+    estimate_source: Source = "estimate"
     test_openings: int = 1
     seed: int = 0
 
@@ -211,6 +212,7 @@ def judge(
         latency_ms=answer.latency_ms,
         latency_host=host,
         estimate_ms=subject.estimate_ms,
+        estimate_source=subject.estimate_source,
         memory=answer.memory,
         parity=answer.parity,
         compatibility=compatibility,
@@ -230,17 +232,7 @@ def read_compatibility(model: Path, runtime: RuntimeLimits) -> Compatibility:
         UsageError: the file can't be read.
         IncompatibleError: it is no ONNX model.
     """
-    try:
-        proto = onnx.load(str(model), load_external_data=False)
-    except OSError as error:
-        raise UsageError(
-            f"{model}: {error.strerror or error}", hint="zonas-edge export"
-        ) from error
-    except DecodeError as error:
-        raise IncompatibleError(
-            f"{model}: not an ONNX model", hint="zonas-edge export"
-        ) from error
-    facts = facts_of(proto)
+    facts = facts_of(read_model(model))
     return Compatibility(
         opset=facts.opset,
         ir=facts.ir,

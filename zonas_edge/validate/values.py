@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 
 from zonas_edge.device.measurement import Latency, Machine, Memory, Parity
+from zonas_edge.latency import Source
 from zonas_edge.metrics import ClassMetrics
 
 SCHEMA: Final = 1
@@ -100,7 +101,8 @@ class ValidationReport:
         auc: as medmnist.Evaluator; interval by a stratified bootstrap of ``seed``.
         confusion: rows are the true class, columns the one said.
         latency_ms: of ``latency_host``, whatever machine that is.
-        estimate_ms: analytic estimate for the profile's device; never decides.
+        estimate_ms: 95th percentile expected on the profile's device; never decides.
+        estimate_source: what expects it, see ``LatencyModel``.
         test_openings: how often the test split was read for this run, this one
             included.
     """
@@ -131,6 +133,7 @@ class ValidationReport:
     test_images: int
     test_openings: int
     seed: int
+    estimate_source: Source = "estimate"
 
     @property
     def exit_code(self) -> int:

@@ -1,0 +1,79 @@
+"""Many networks on this machine: one figure each, and the failures told."""
+
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import onnx
+import pytest
+
+from tests.device.tiny import TINY, tiny_images
+from zonas_edge.architecture import largest, smallest
+from zonas_edge.calibrate.measuring import measure_networks
+from zonas_edge.calibrate.run import model_bytes, time_networks
+from zonas_edge.device.local import LocalTarget
+from zonas_edge.errors import IncompatibleError, TargetError, ZonasError
+from zonas_edge.profile import RuntimeLimits
+from zonas_edge.space import SearchSpace, TaskSpec
+
+RUNTIME = RuntimeLimits(onnxruntime=">=1.10.0")
+SPACE = SearchSpace(channels=8, max_depth=2)
+TASK = TaskSpec(1, 28, 28, 2)
+
+
+@pytest.fixture(autouse=True)
+def _untyped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter traces with sizes that are tensors, which jaxtyping can't check."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+def test_each_network_has_its_own_figure_in_the_order_given() -> None:
+    """The largest network takes many times as long as the smallest."""
+    lines: list[str] = []
+    found = time_networks(
+        [largest(SPACE), smallest(SPACE)],
+        TASK,
+        RUNTIME,
+        target=LocalTarget(),
+        rounds=3,
+        rng=np.random.default_rng(0),
+        tell=lines.append,
+    )
+    slow, fast = found.undisturbed_ms
+    assert slow > 3 * fast > 0
+    assert found.p50_over_undisturbed >= 1
+    assert found.p95_over_p50 >= 1
+    assert found.machine.cores >= 1
+    assert lines == ["writing files: 2 of 2", "measuring: visit 8 of 8"]
+
+
+def test_a_file_for_measuring_is_one_that_the_profile_s_runtime_loads() -> None:
+    model = onnx.load_from_string(model_bytes(smallest(SPACE), TASK, RUNTIME))
+    assert model.ir_version <= RUNTIME.max_ir
+    words = {entry.key: entry.value for entry in model.metadata_props}
+    assert words["notice"] == "for measuring latency; its weights are random"
+
+
+@pytest.mark.parametrize(
+    ("provider", "content", "kind"),
+    [
+        ("NoExecutionProvider", TINY.read_bytes(), TargetError),
+        ("CPUExecutionProvider", b"no model", IncompatibleError),
+    ],
+)
+def test_what_can_t_be_measured_is_told(
+    provider: str, content: bytes, kind: type[ZonasError], tmp_path: Path
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(content)
+    np.save(tmp_path / "images.npy", tiny_images(2))
+    with pytest.raises(kind) as caught:
+        measure_networks(
+            LocalTarget(),
+            [tmp_path / "model.onnx"],
+            tmp_path / "images.npy",
+            RuntimeLimits(onnxruntime=">=1.10.0", provider=provider),
+            rounds=1,
+            rng=np.random.default_rng(0),
+            progress=lambda _: None,
+        )
+    assert "this machine" in str(caught.value)

@@ -1,0 +1,1 @@
+"""Measure a device: what the networks of a space take there, as a latency model."""

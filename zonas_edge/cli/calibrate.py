@@ -1,0 +1,192 @@
+"""Measuring a device, so that a search knows its latency."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zonas_edge.cli import options as o
+from zonas_edge.cli.output import show, show_json
+
+if TYPE_CHECKING:
+    from zonas_edge.calibrate.model import Calibration
+    from zonas_edge.calibrate.refit import Comparison
+    from zonas_edge.space import TaskSpec
+
+
+def calibrate(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="With --refit: validated runs."),
+    ] = None,
+    *,
+    profile: o.Profile,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Take side, channels and classes from these data.",
+        ),
+    ] = None,
+    side: Annotated[
+        int, typer.Option(metavar="N", min=8, max=224, help="Side of the images.")
+    ] = 28,
+    channels: Annotated[
+        int, typer.Option(metavar="1|3", min=1, max=3, help="1 gray, 3 RGB.")
+    ] = 1,
+    classes: Annotated[
+        int, typer.Option(metavar="N", min=2, max=10_000, help="Number of classes.")
+    ] = 2,
+    networks: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=50,
+            max=5_000,
+            help="Networks to measure, a fifth of which check the fit.",
+        ),
+    ] = 120,
+    seed: o.Seed = 0,
+    refit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Fit this model again, with runs measured since."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the model here; else <out>/calibrations/<profile>.json.",
+        ),
+    ] = None,
+    target: o.Target = o.LOCAL,
+    python: o.Python = None,
+    ssh_config: o.SshConfig = None,
+    timeout: o.Timeout = o.MEASURING_S,
+    data_dir: o.DataDir = None,
+    out: o.Out = o.EXPORTS,
+    offline: o.Offline = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Measure networks of the space on a device, and fit its latency.
+
+    The result takes the place of the profile's estimate: name it with --latency-model,
+    or in the profile as latency.model. It takes minutes; let the device do nothing
+    else meanwhile.
+
+    Example: zonas-edge calibrate --profile x86-64 --side 28 --channels 1 --classes 2
+    """
+    from zonas_edge.calibrate.run import Effort
+    from zonas_edge.calibrate.run import calibrate as measure
+    from zonas_edge.cli.place import ByHand, place_of
+    from zonas_edge.errors import UsageError
+    from zonas_edge.report.calibration import doubts
+    from zonas_edge.report.progress import Progress
+    from zonas_edge.runtimes import load_consistent_profile
+
+    if refit is not None:
+        _refit(refit, runs or [], profile=profile, file=model, out=out, as_json=as_json)
+        return
+    if runs:
+        raise UsageError(
+            f"zonas-edge calibrate: {runs[0]}: runs go with --refit",
+            "zonas-edge calibrate --refit FILE RUN",
+        )
+    place = place_of(
+        target, python=python, ssh_config=ssh_config, timeout=timeout, bundle_out=None
+    )
+    if isinstance(place, ByHand):
+        raise UsageError(
+            "--target bundle: a bundle holds one network, calibrate measures many",
+            "--target ssh://[user@]host[:port], or zonas-edge calibrate on the device",
+        )
+    judge = load_consistent_profile(profile)
+    task = _task(dataset, side, channels, classes, data_dir, offline=offline)
+    with Progress(quiet=quiet) as progress:
+        progress.begin("calibrate")
+        effort = Effort(networks, seed=seed)
+        found = measure(judge, task, effort, target=place, progress=progress.step)
+        for text in doubts(found):
+            progress.warn(text)
+    file = model or out / "calibrations" / f"{judge.name}.json"
+    _finish(found, file, profile, as_json=as_json)
+
+
+def _task(
+    dataset: str | None,
+    side: int,
+    channels: int,
+    classes: int,
+    data_dir: Path | None,
+    *,
+    offline: bool,
+) -> "TaskSpec":
+    """The images and classes to measure for."""
+    from zonas_edge.data.load import load_dataset
+    from zonas_edge.errors import UsageError
+    from zonas_edge.space import TaskSpec
+
+    if dataset is not None:
+        return load_dataset(dataset, data_dir=data_dir, offline=offline).task
+    try:
+        return TaskSpec(channels, side, side, classes)
+    except ValueError as error:
+        raise UsageError(
+            f"zonas-edge calibrate: {error}", "--channels 1 or --channels 3"
+        ) from None
+
+
+def _refit(
+    old: Path,
+    names: list[str],
+    *,
+    profile: str,
+    file: Path | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Fit a model again, in its place if no other is named."""
+    from zonas_edge.artifact import open_run
+    from zonas_edge.calibrate.model import read_calibration
+    from zonas_edge.calibrate.refit import refit
+    from zonas_edge.errors import UsageError
+
+    if not names:
+        raise UsageError(
+            "zonas-edge calibrate: --refit without a run",
+            f"zonas-edge calibrate --profile {profile} --refit {old} RUN",
+        )
+    found, compared = refit(
+        read_calibration(old), [open_run(out, name) for name in names]
+    )
+    _finish(found, file or old, profile, compared, as_json=as_json)
+
+
+def _finish(
+    found: "Calibration",
+    file: Path,
+    profile: str,
+    compared: "Sequence[Comparison]" = (),
+    *,
+    as_json: bool,
+) -> None:
+    """Write the model, whole or not at all, and show it."""
+    from dataclasses import asdict
+
+    from zonas_edge.artifact import write_json
+    from zonas_edge.artifact.files import plain_errors
+    from zonas_edge.report.calibration import calibration_renderable, next_command
+
+    with plain_errors(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, found.to_json())
+    if as_json:
+        runs = [asdict(one) for one in compared]
+        fitted = found.fitted.model_dump(mode="json")
+        show_json({"schema": 1, "model": str(file), "fitted": fitted, "runs": runs})
+    else:
+        show(calibration_renderable(found, file, compared))
+        typer.echo(next_command(file, profile))
