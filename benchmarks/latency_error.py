@@ -5,8 +5,8 @@
 Calibrates this machine's CPU as ``zonas-edge calibrate`` does, then measures random
 networks of the space that the calibration has not seen (every decision equally likely)
 in the same way with twice the visits, and compares: times while nothing came between.
-A part of them is measured once more in one piece of a thousand runs, as validation does. Writes
-nothing but what ``--plot`` names.
+A part of them is measured once more in one piece of a thousand runs, as validation
+does. Writes nothing but what ``--plot`` names.
 """
 
 import argparse
