@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import signal
 import sys
 import tempfile
@@ -129,6 +130,18 @@ def test_a_refit_takes_in_a_validated_run_once(calibrated: Bench) -> None:
     words[words.index(MODEL)] = "again.json"
     assert calibrated.run(*words, "whole").returncode == 0
     assert fitted_in(calibrated, "again.json").networks == 41
+
+
+def test_a_run_may_be_called_as_the_fit_is(calibrated: Bench) -> None:
+    """Its measurement joins the fit's own; it replaces none of them."""
+    exports = calibrated.folder / "exports"
+    for name in ("fit", "held out"):
+        shutil.copytree(exports / "whole", exports / name)
+        words = [*CALIBRATE, "--refit", MODEL, "--model", "named.json", name]
+        answer = calibrated.run(*words)
+        assert answer.returncode == 0, answer.stderr
+        assert fitted_in(calibrated, "named.json").networks == 41
+        shutil.rmtree(exports / name)
 
 
 def test_profiles_show_says_which_model_a_profile_has(calibrated: Bench) -> None:

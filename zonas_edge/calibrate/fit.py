@@ -31,7 +31,7 @@ class Observation:
     Args:
         architecture: simplified.
         undisturbed_ms: latency while nothing came between, see ``measuring``.
-        source: ``fit``, ``held out``, or the name of a validated run.
+        source: ``fit``, ``held out``, or ``run/`` and the name of a validated run.
     """
 
     architecture: Architecture

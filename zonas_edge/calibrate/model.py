@@ -19,6 +19,8 @@ from zonas_edge.profile import FittedLatency
 
 HELD_OUT = "held out"
 FIT = "fit"
+RUN = "run/"
+"""Before the name of a validated run, which may be any word but holds no slash."""
 
 
 @dataclass(frozen=True)

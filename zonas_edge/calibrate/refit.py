@@ -6,7 +6,7 @@ from typing import Any
 
 from zonas_edge.artifact import Run, read_json
 from zonas_edge.calibrate.fit import Observation
-from zonas_edge.calibrate.model import Calibration
+from zonas_edge.calibrate.model import RUN, Calibration
 from zonas_edge.errors import UsageError
 from zonas_edge.latency import fitted_latency
 from zonas_edge.pipeline.search import read_architecture
@@ -48,12 +48,12 @@ def refit(
     again = calibration.refitted(seen)
     compared = tuple(
         Comparison(
-            run=one.source,
+            run=run.name,
             measured_ms=one.undisturbed_ms * calibration.fitted.p50_over_undisturbed,
             before_ms=fitted_latency(calibration.fitted).p50_ms(one.architecture),
             after_ms=fitted_latency(again.fitted).p50_ms(one.architecture),
         )
-        for one in seen
+        for run, one in zip(runs, seen, strict=True)
     )
     return again, compared
 
@@ -104,4 +104,4 @@ def observation_of(run: Run, fitted: FittedLatency) -> Observation:
                 "calibrate the device anew",
             )
     undisturbed = report.latency_ms.p50 / fitted.p50_over_undisturbed
-    return Observation(architecture, undisturbed, run.name)
+    return Observation(architecture, undisturbed, RUN + run.name)
