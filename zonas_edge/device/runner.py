@@ -376,13 +376,19 @@ def packed(probabilities: np.ndarray) -> Dict[str, Any]:
     return {"shape": list(probabilities.shape), "float32": text}
 
 
-def measure(job: Dict[str, Any], folder: str, alone: bool) -> Dict[str, Any]:
-    """All that a job asks for, in the order that keeps peak memory the model's."""
+def measure(
+    job: Dict[str, Any], folder: str, alone: bool, hashes: Dict[str, str]
+) -> Dict[str, Any]:
+    """All that a job asks for, in the order that keeps peak memory the model's.
+
+    ``hashes`` are those of the models that other jobs have looked at.
+    """
     tell = say if alone else silent
     before = peak_memory()
     path = os.path.join(folder, job["model"])
-    model_sha256 = sha256_of_file(path)
-    if model_sha256 != job["model_sha256"]:
+    if path not in hashes:
+        hashes[path] = sha256_of_file(path)
+    if hashes[path] != job["model_sha256"]:
         raise RunnerError("input", "%s: damaged on its way, copy it again" % path)
     where = os.path.join(folder, job["images"])
     images = read_images(where)
@@ -400,7 +406,7 @@ def measure(job: Dict[str, Any], folder: str, alone: bool) -> Dict[str, Any]:
     probabilities = predict(session, images, tell)
     golden = os.path.join(folder, job["golden"]) if job["golden"] else None
     return {
-        "model_sha256": model_sha256,
+        "model_sha256": hashes[path],
         "images_sha256": sha256_of_images(images),
         "golden_sha256": sha256_of_file(golden) if golden else None,
         "images": len(images),
@@ -425,12 +431,13 @@ def measure_all(path: str) -> List[Dict[str, Any]]:
     if schema != SCHEMA:
         raise RunnerError("input", "%s: schema is %s, not %d" % (path, schema, SCHEMA))
     folder = os.path.dirname(os.path.abspath(path))
-    results = []
+    results: List[Dict[str, Any]] = []
+    hashes: Dict[str, str] = {}
     for number, job in enumerate(jobs):
         if len(jobs) > 1:
             say("model %d of %d: %s" % (number + 1, len(jobs), job["model"]))
         try:
-            results.append(measure(job, folder, len(jobs) == 1))
+            results.append(measure(job, folder, len(jobs) == 1, hashes))
         except RunnerError as error:
             error.job = number
             raise
