@@ -92,8 +92,8 @@ def calibrate(
         tell=progress,
     )
     observations = [
-        Observation(network, median, FIT if number < len(chosen.fitted) else HELD_OUT)
-        for number, (network, median) in enumerate(
+        Observation(network, time, FIT if number < len(chosen.fitted) else HELD_OUT)
+        for number, (network, time) in enumerate(
             zip(networks, timings.undisturbed_ms, strict=True)
         )
     ]

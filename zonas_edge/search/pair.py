@@ -173,7 +173,7 @@ class Pair:
             mixture: with gradient; what it was made from receives its own.
         """
         self._base.zero_gradient()
-        logits = self.supernet(images, mixture, support_of(mixture))
+        logits = self.supernet(images, mixture)
         loss = functional.cross_entropy(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         return Judged(loss.detach(), self._base.gradient())
