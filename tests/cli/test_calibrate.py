@@ -2,11 +2,14 @@
 
 import json
 import platform
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -228,12 +231,24 @@ def test_a_runtime_that_the_profile_does_not_allow_is_refused(
             "--channels 1 or --channels 3",
         ),
         (
-            ["--target", "bundle"],
-            "--target bundle: a bundle holds one network, calibrate measures many",
-            (
-                "--target ssh://[user@]host[:port], or zonas-edge calibrate on the"
-                " device"
-            ),
+            ["--target", "bundle", "--import", "x.json"],
+            "--target: --import reads what was measured already",
+            "leave out --target, or --import",
+        ),
+        (
+            ["--bundle-out", "x.zip"],
+            "--bundle-out: nothing is carried to this target",
+            "--target bundle",
+        ),
+        (
+            ["--refit", "x.json", "whole", "--import", "y.json"],
+            "--import: --refit measures nothing",
+            "leave out --import, or --refit",
+        ),
+        (
+            ["--refit", "x.json", "whole", "--target", "ssh://board"],
+            "--target: --refit measures nothing",
+            "leave out --target, or --refit",
         ),
         (
             ["--networks", "9"],
@@ -314,3 +329,77 @@ def test_a_device_behind_ssh_is_calibrated_and_left_as_it_was(
         assert server.left() == []
     assert fitted_in(bench).networks == 40
     assert "calibrate: measuring: visit 812 of 812\n" in answer.stderr
+
+
+def carry(bench: Bench, bundle: str) -> None:
+    """A person carries the bundle to a device, starts it, and is back."""
+    shutil.move(bench.folder / bundle, bench.folder / "device")
+    words = [sys.executable, "-I", "runner.py"]
+    folder = bench.folder / "device"
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_a_device_that_nothing_reaches_is_calibrated_by_a_bundle(bench: Bench) -> None:
+    words = [*CALIBRATE, *BANDS, "--networks", "50", "--target", "bundle"]
+    made = with_here(bench).run(*words)
+    assert made.returncode == 0, made.stderr
+    assert "bundle: writing files: 50 of 50\n" in made.stderr
+    again = (
+        "zonas-edge calibrate --profile ./here.toml --side 8 --channels 1 --classes 3"
+        f" --networks 50 --seed 0 --model {MODEL} --import measurement.json"
+    )
+    assert made.stdout == (
+        "bundle         exports/calibrations/here-bundle\n"
+        "on the device  in that folder: python3 runner.py\n"
+        "bring back     measurement.json\n"
+        f"then           {again}\n"
+    )
+    carry(bench, "exports/calibrations/here-bundle")
+    text = (bench.folder / "device/README.txt").read_text(encoding="utf-8")
+    assert f"\n    {again}\n" in text
+    shutil.copy(bench.folder / "device/measurement.json", bench.folder)
+
+    other = bench.run(*CALIBRATE, *BANDS, "--import", "measurement.json", "--quiet")
+    assert other.returncode == 2
+    assert other.stderr.startswith(
+        "error: measurement.json: not of this calibration's model, sha-256 is "
+    )
+    assert other.stderr.endswith(
+        "\nhint: repeat the command of the bundle's README.txt with the versions and"
+        " the profile that it was made with\n"
+    )
+    assert not (bench.folder / MODEL).exists()
+
+    read = bench.run(*shlex.split(again)[1:])
+
+    assert read.returncode == 0, read.stderr
+    assert "calibrate: reading measurement.json\n" in read.stderr
+    fitted = fitted_in(bench)
+    assert (fitted.networks, fitted.error.networks) == (40, 10)
+    assert fitted.error.rank_correlation > 0.8
+
+
+@pytest.mark.slow
+def test_a_report_of_another_device_than_the_profile_s_is_refused(
+    bench: Bench,
+) -> None:
+    """What came back from this machine is nothing for a profile of an Arm board."""
+    text = a_profile(machine='["aarch64"]')
+    (bench.folder / "board.toml").write_text(text, encoding="utf-8")
+    words = ["calibrate", "--profile", "./board.toml", "--networks", "50", "--quiet"]
+    words += ["--side", "8"]
+    made = bench.run(*words, "--target", "bundle", "--bundle-out", "b.zip")
+    assert made.returncode == 0, made.stderr
+    with zipfile.ZipFile(bench.folder / "b.zip") as packed:
+        packed.extractall(bench.folder / "b")
+        sizes = [(one.compress_size, one.file_size) for one in packed.infolist()]
+    assert sum(size for size, _ in sizes) < sum(size for _, size in sizes) / 4
+    carry(bench, "b")
+
+    read = bench.run(*words, "--import", "device/measurement.json")
+
+    assert (read.returncode, read.stdout) == (2, "")
+    assert read.stderr.startswith("error: ./board.toml: bundle, measurement.json is ")
+    assert ", not the profile's device\nhint: " in read.stderr
+    assert not (bench.folder / "exports/calibrations/board.json").exists()
