@@ -128,7 +128,7 @@ def rows_of(
     for case in cases:
         about = case.about
         tell(f"{device}: {about['run']}/{about['file']}")
-        row = {"device": device, "run": about["run"], "kind": about["kind"]}
+        row = {"device": device} | {key: about[key] for key in ("run", "file", "kind")}
         try:
             found, machine = case.measured(target)
         except IncompatibleError as error:
@@ -154,7 +154,7 @@ def matrix(cases: Sequence[Case]) -> dict[str, Any]:
         found, _ = case.measured(here)
         known[case.about["sha256"]] = found
         if case.about["kind"] == FLOAT:
-            known[case.about["run"]] = found
+            known.setdefault(case.about["run"], found)
     rows, missing = [], {}
     for device, words in DEVICES.items():
         try:

@@ -90,8 +90,8 @@ def test_files_for_measuring_pack_well_and_hold_ordinary_weights() -> None:
     initializers = onnx.load_from_string(data).graph.initializer
     weights = [numpy_helper.to_array(one) for one in initializers if len(one.dims) > 1]
     kernels = [weight for weight in weights if weight.ndim == 4]
-    assert len(kernels) == 1 + 3 * 2 * 6 + 2 * 2
+    assert len(kernels) == 1 + 3 * 2 * 6 + 2 * 3  # stem, cells, reductions
     for weight in kernels:
         assert np.abs(weight).min() > 1e-6
-        assert len(np.unique(weight)) > 100
+        assert len(np.unique(weight)) >= min(127, weight.size)
     assert len({weight.tobytes() for weight in weights}) == len(weights)

@@ -331,75 +331,86 @@ def test_a_device_behind_ssh_is_calibrated_and_left_as_it_was(
     assert "calibrate: measuring: visit 812 of 812\n" in answer.stderr
 
 
-def carry(bench: Bench, bundle: str) -> None:
-    """A person carries the bundle to a device, starts it, and is back."""
-    shutil.move(bench.folder / bundle, bench.folder / "device")
+CARRIED = [*CALIBRATE, *BANDS, "--networks", "50"]
+AGAIN = (
+    "zonas-edge calibrate --profile ./here.toml --side 8 --channels 1 --classes 3"
+    f" --networks 50 --seed 0 --model {MODEL} --import measurement.json"
+)
+
+
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A bench with the report of a bundle that was carried to a device, and back."""
+    bench = with_here(furnish(tmp_path_factory.mktemp("carried")))
+    made = bench.run(*CARRIED, "--target", "bundle", "--bundle-out", "stick/b.zip")
+    assert made.returncode == 0, made.stderr
+    assert "bundle: writing files: 50 of 50\n" in made.stderr
+    (bench.folder / "told.txt").write_text(made.stdout, encoding="utf-8")
+    device = bench.folder / "device"
+    with zipfile.ZipFile(bench.folder / "stick/b.zip") as packed:
+        packed.extractall(device)
     words = [sys.executable, "-I", "runner.py"]
-    folder = bench.folder / "device"
-    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    subprocess.run(words, cwd=device, check=True, capture_output=True)
+    shutil.copy(device / "measurement.json", bench.folder)
+    return bench
 
 
 @pytest.mark.slow
-def test_a_device_that_nothing_reaches_is_calibrated_by_a_bundle(bench: Bench) -> None:
-    words = [*CALIBRATE, *BANDS, "--networks", "50", "--target", "bundle"]
-    made = with_here(bench).run(*words)
-    assert made.returncode == 0, made.stderr
-    assert "bundle: writing files: 50 of 50\n" in made.stderr
-    again = (
-        "zonas-edge calibrate --profile ./here.toml --side 8 --channels 1 --classes 3"
-        f" --networks 50 --seed 0 --model {MODEL} --import measurement.json"
-    )
-    assert made.stdout == (
-        "bundle         exports/calibrations/here-bundle\n"
+def test_a_bundle_says_what_to_do_and_is_small(carried: Bench) -> None:
+    assert (carried.folder / "told.txt").read_text(encoding="utf-8") == (
+        "bundle         stick/b.zip\n"
         "on the device  in that folder: python3 runner.py\n"
         "bring back     measurement.json\n"
-        f"then           {again}\n"
+        f"then           {AGAIN}\n"
     )
-    carry(bench, "exports/calibrations/here-bundle")
-    text = (bench.folder / "device/README.txt").read_text(encoding="utf-8")
-    assert f"\n    {again}\n" in text
-    shutil.copy(bench.folder / "device/measurement.json", bench.folder)
+    text = (carried.folder / "device/README.txt").read_text(encoding="utf-8")
+    assert text.startswith("A measurement for zonas-edge: calibration, profile here\n")
+    assert f"\n    {AGAIN}\n" in text
+    with zipfile.ZipFile(carried.folder / "stick/b.zip") as packed:
+        sizes = [(one.compress_size, one.file_size) for one in packed.infolist()]
+    assert sum(size for size, _ in sizes) < sum(size for _, size in sizes) / 4
 
-    other = bench.run(*CALIBRATE, *BANDS, "--import", "measurement.json", "--quiet")
-    assert other.returncode == 2
-    assert other.stderr.startswith(
-        "error: measurement.json: not of this calibration's model, sha-256 is "
-    )
-    assert other.stderr.endswith(
-        "\nhint: repeat the command of the bundle's README.txt with the versions and"
-        " the profile that it was made with\n"
-    )
-    assert not (bench.folder / MODEL).exists()
 
-    read = bench.run(*shlex.split(again)[1:])
+@pytest.mark.slow
+def test_a_report_that_is_brought_back_is_fitted(carried: Bench) -> None:
+    read = carried.run(*shlex.split(AGAIN)[1:])
 
     assert read.returncode == 0, read.stderr
     assert "calibrate: reading measurement.json\n" in read.stderr
-    fitted = fitted_in(bench)
+    fitted = fitted_in(carried)
     assert (fitted.networks, fitted.error.networks) == (40, 10)
+    assert fitted.image == (1, 8, 8)
     assert fitted.error.rank_correlation > 0.8
 
 
 @pytest.mark.slow
-def test_a_report_of_another_device_than_the_profile_s_is_refused(
-    bench: Bench,
-) -> None:
-    """What came back from this machine is nothing for a profile of an Arm board."""
-    text = a_profile(machine='["aarch64"]')
-    (bench.folder / "board.toml").write_text(text, encoding="utf-8")
-    words = ["calibrate", "--profile", "./board.toml", "--networks", "50", "--quiet"]
-    words += ["--side", "8"]
-    made = bench.run(*words, "--target", "bundle", "--bundle-out", "b.zip")
-    assert made.returncode == 0, made.stderr
-    with zipfile.ZipFile(bench.folder / "b.zip") as packed:
-        packed.extractall(bench.folder / "b")
-        sizes = [(one.compress_size, one.file_size) for one in packed.infolist()]
-    assert sum(size for size, _ in sizes) < sum(size for _, size in sizes) / 4
-    carry(bench, "b")
+def test_a_report_on_other_networks_is_refused(carried: Bench) -> None:
+    words = [*CARRIED, "--seed", "1", "--model", "never.json"]
+    read = carried.run(*words, "--import", "measurement.json", "--quiet")
 
-    read = bench.run(*words, "--import", "device/measurement.json")
+    assert (read.returncode, read.stdout) == (2, "")
+    assert read.stderr.startswith(
+        "error: measurement.json: not of this calibration's model, sha-256 is "
+    )
+    assert read.stderr.endswith(
+        "\nhint: repeat the command of the bundle's README.txt with the versions and"
+        " the profile that it was made with\n"
+    )
+    assert not (carried.folder / "never.json").exists()
+
+
+@pytest.mark.slow
+def test_a_report_of_another_device_than_the_profile_s_is_refused(
+    carried: Bench,
+) -> None:
+    """What came back from this machine is nothing for a profile of another."""
+    text = a_profile(machine='["pdp11"]')
+    (carried.folder / "board.toml").write_text(text, encoding="utf-8")
+    words = ["calibrate", "--profile", "./board.toml", *CARRIED[3:]]
+
+    read = carried.run(*words, "--import", "measurement.json", "--quiet")
 
     assert (read.returncode, read.stdout) == (2, "")
     assert read.stderr.startswith("error: ./board.toml: bundle, measurement.json is ")
     assert ", not the profile's device\nhint: " in read.stderr
-    assert not (bench.folder / "exports/calibrations/board.json").exists()
+    assert not (carried.folder / "exports/calibrations/board.json").exists()

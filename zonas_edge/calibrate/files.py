@@ -1,8 +1,8 @@
 """The networks to measure, as ONNX files that need little room to travel.
 
 Latency doesn't depend on the weights, so none is trained. Random ones can't be packed,
-and a hundred networks are some 170 MB; so each weight tensor repeats a short sequence
-of random numbers, which a packer tells in a hundredth of the room. They are ordinary
+and 120 networks are some 150 MB; so each weight tensor repeats a short sequence of
+random numbers, and a packer needs 2 MB. They are ordinary
 numbers, no zeros and nothing near them, and no two tensors are alike, so that neither
 exporter nor runtime can share one. Times are the same (benchmarks/LOG.md).
 """
