@@ -2,9 +2,9 @@
 
 Latency doesn't depend on the weights, so none is trained. Random ones can't be packed,
 and 120 networks are some 150 MB; so each weight tensor repeats a short sequence of
-random numbers, and a packer needs 2 MB. They are ordinary
-numbers, no zeros and nothing near them, and no two tensors are alike, so that neither
-exporter nor runtime can share one. Times are the same (benchmarks/LOG.md).
+random numbers, and a packer needs 2 MB. They are ordinary numbers, no zeros and nothing
+near them, and no two tensors are alike, so that neither exporter nor runtime can share
+one. Times are the same (benchmarks/LOG.md).
 """
 
 from collections.abc import Iterator, Sequence
