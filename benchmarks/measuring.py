@@ -1,11 +1,11 @@
-"""Timing two ways of the same work side by side, and what the machine could do at best.
+"""Timing ways of the same work side by side, and what the machine could do at best.
 
-Samples alternate between the two, and which goes first alternates too, so that a
-machine that slows down slows both.
+Samples are taken by turns, and which goes first alternates too, so that a machine that
+slows down slows all.
 """
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -68,14 +68,15 @@ class Samples:
 
 
 def interleaved(
-    first: Callable[[], float], second: Callable[[], float], repeats: int
-) -> tuple[Samples, Samples]:
-    """Samples of two things that time themselves, taken by turns."""
-    seconds: tuple[list[float], list[float]] = ([], [])
+    works: Sequence[Callable[[], float]], repeats: int
+) -> tuple[Samples, ...]:
+    """Samples of things that time themselves, taken by turns."""
+    seconds: list[list[float]] = [[] for _ in works]
+    turns = list(zip(works, seconds, strict=True))
     for repeat in range(repeats):
-        for which in (0, 1) if repeat % 2 == 0 else (1, 0):
-            seconds[which].append((first, second)[which]())
-    return Samples(tuple(seconds[0])), Samples(tuple(seconds[1]))
+        for work, found in turns if repeat % 2 == 0 else reversed(turns):
+            found.append(work())
+    return tuple(Samples(tuple(found)) for found in seconds)
 
 
 def matrix_rates(device: str) -> dict[str, float]:
