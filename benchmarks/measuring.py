@@ -79,8 +79,8 @@ def interleaved(
     return tuple(Samples(tuple(found)) for found in seconds)
 
 
-def matrix_rates(device: str) -> dict[str, float]:
-    """GFLOP/s of a large matrix product, best of five, by precision."""
+def matrix_rates(device: str, repeats: int = 5) -> dict[str, float]:
+    """GFLOP/s of a large matrix product, the best of some, by precision."""
     side = 8192 if device == "cuda" else 2048
     modes = [("float32", torch.float32, "highest"), ("bfloat16", torch.bfloat16, None)]
     if device == "cuda":
@@ -90,7 +90,7 @@ def matrix_rates(device: str) -> dict[str, float]:
     for name, dtype, precision in modes:
         torch.set_float32_matmul_precision(precision or before)
         a, b = torch.ones(2, side, side, device=device, dtype=dtype)
-        best = min(seconds_of(lambda a=a, b=b: a @ b, device) for _ in range(5))
+        best = min(seconds_of(lambda a=a, b=b: a @ b, device) for _ in range(repeats))
         rates[name] = 2 * side**3 / best / 1e9
     torch.set_float32_matmul_precision(before)
     return rates
