@@ -6,7 +6,7 @@ slows down slows all.
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -21,14 +21,21 @@ Work = Callable[[], object]
 
 
 @contextmanager
-def default_kernels() -> Iterator[None]:
-    """Torch's own choice of kernels, where the package asks for reproducible ones."""
-    before = torch.backends.cudnn.deterministic
-    torch.backends.cudnn.deterministic = False
+def cudnn(**switches: bool) -> Iterator[None]:
+    """Set switches of ``torch.backends.cudnn`` for a while."""
+    before = {name: getattr(torch.backends.cudnn, name) for name in switches}
     try:
+        for name, value in switches.items():
+            setattr(torch.backends.cudnn, name, value)
         yield
     finally:
-        torch.backends.cudnn.deterministic = before
+        for name, value in before.items():
+            setattr(torch.backends.cudnn, name, value)
+
+
+def default_kernels() -> AbstractContextManager[None]:
+    """Torch's own choice of kernels, where the package asks for reproducible ones."""
+    return cudnn(deterministic=False)
 
 
 def synchronise(device: str) -> None:
