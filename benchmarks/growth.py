@@ -137,11 +137,11 @@ def main() -> None:
     parser = commandline.parser(__doc__)
     count = commandline.at_least(1)
     parser.add_argument("--images", type=commandline.at_least(64), help="of train")
-    parser.add_argument("--epochs", type=count, help="at 1x; default 10, quick 1")
+    parser.add_argument("--epochs", type=count, help="at 1x; default 5, quick 1")
     parser.add_argument("--repeats", type=count, default=3, help="samples, default 3")
     arguments = commandline.ready(parser)
     arguments.images = arguments.images or (64 if arguments.quick else 512)
-    arguments.epochs = arguments.epochs or (1 if arguments.quick else 10)
+    arguments.epochs = arguments.epochs or (1 if arguments.quick else 5)
     result = run(arguments)
     commandline.finish(arguments, result, text(result))
 
