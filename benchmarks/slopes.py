@@ -14,7 +14,8 @@ they still point the same way.
 
 bfloat16 is torch's autocast: weights, momenta, statistics of the normalisations, alpha
 and the difference of weights stay in float32. On a CPU without bfloat16 units it is
-emulated and slow, hence the small images and networks.
+emulated and slow, hence the small images and networks; at their size no convolution is
+computed by spectra.
 """
 
 import argparse
@@ -42,6 +43,7 @@ DATASET = "digits"
 PHASES = ("dense", "size")
 TERMS = ("direct", "implicit", "total")
 EXACT = "float64"
+CHANNELS, SIDE, BATCH = 4, 8, 16
 SHAPE = ("channels", "depth", "side")
 
 Batch = tuple[Tensor, Tensor]
@@ -244,10 +246,10 @@ def main() -> None:
     parser = commandline.parser(__doc__)
     count = commandline.at_least(1)
     parser.add_argument("--windows", type=count, help="default 32; quick 5")
-    parser.add_argument("--batch", type=commandline.at_least(2), default=16)
-    parser.add_argument("--channels", type=count, default=4, help="of the space")
+    parser.add_argument("--batch", type=commandline.at_least(2), default=BATCH)
+    parser.add_argument("--channels", type=count, default=CHANNELS, help="of the space")
     parser.add_argument("--depth", type=count, default=1, help="of the space")
-    parser.add_argument("--side", type=count, default=12, help="of the images")
+    parser.add_argument("--side", type=count, default=SIDE, help="of the images")
     arguments = commandline.ready(parser)
     arguments.windows = arguments.windows or (5 if arguments.quick else 32)
     result = run(arguments)

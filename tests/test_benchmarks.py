@@ -14,8 +14,9 @@ import torch
 from tests.scripts import ROOT, script
 from zonas_edge.cost import parameters
 from zonas_edge.nn.network import Network
+from zonas_edge.nn.spectral import chosen_for_spectra
 from zonas_edge.search.alphas import Alphas
-from zonas_edge.space import SearchSpace, TaskSpec
+from zonas_edge.space import KERNELS, STAGES, SearchSpace, TaskSpec
 
 TINY = ("--channels", "2", "--side", "8")
 DEVICES = pytest.mark.parametrize(
@@ -109,6 +110,16 @@ def test_slopes_prints_what_it_promises(device: str) -> None:
         }
         # the precisions differ, and in the order of their digits
         assert 0 < direct["float32"] < direct["bfloat16"]
+
+
+def test_slopes_are_of_direct_convolutions() -> None:
+    """Autocast would compute the spectra's products in bfloat16 too."""
+    slopes = script("slopes")
+    for s in range(STAGES):
+        channels, side = slopes.CHANNELS * 2**s, slopes.SIDE // 2**s
+        x = torch.empty(slopes.BATCH, channels, side, side)
+        edges = [torch.empty(channels, channels, k, k) for k in (*KERNELS, 1)] * 3
+        assert chosen_for_spectra(x, edges) == []
 
 
 def test_growth_on_a_straight_line_deviates_by_nothing() -> None:
