@@ -133,7 +133,7 @@ def plot(file: Path, calibration: Calibration, measured: Sequence[Observation]) 
     ends = np.array([0.9 * x.min(), 1.1 * x.max()])
     axes.fill_between(ends, 0.9 * ends, 1.1 * ends, alpha=0.2, label="within 10 %")
     axes.loglog(x, y, ".", label=f"{len(x)} networks not seen by the fit")
-    axes.set(xlabel="measured p50 [ms]", ylabel="predicted p50 [ms]")
+    axes.set(xlabel="measured, undisturbed [ms]", ylabel="predicted [ms]")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")

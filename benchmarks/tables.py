@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import checkout
+from latency_tables import binding_latency, latency_error
 
 README = checkout.ROOT / "README.md"
 COLUMNS = (
@@ -197,7 +198,14 @@ def speed() -> str:
     return "\n\n".join(parts) or "Not measured yet."
 
 
-SECTIONS = {"results": runs, "speed": speed}
+def latency() -> str:
+    """Every results file of latency."""
+    parts = [latency_error(result) for result in read("latency-error*.json")]
+    parts += [binding_latency(result) for result in read("binding-latency*.json")]
+    return "\n\n".join(parts) or "Not measured yet."
+
+
+SECTIONS = {"latency": latency, "results": runs, "speed": speed}
 """What stands between the markers of each name."""
 
 
