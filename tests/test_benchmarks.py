@@ -143,7 +143,7 @@ def test_the_readme_tells_growth_in_a_row_for_what_grows() -> None:
     seconds = dict.fromkeys(("1", "2", "4"), spread)
     facts = {"device": "cpu", "threads": 2, "torch": "2.13", "date": "2026-11-22"}
     machine = {"cpu": "Xeon", "cores": 2}
-    found = script("tables").growth(
+    found = script("speed_tables").growth(
         {
             "images": 512,
             "epochs": 10,
@@ -299,3 +299,52 @@ def test_the_textbook_s_average_follows_its_weights() -> None:
     assert not torch.equal(now, start)
     averaged = training.average.head.classifier.weight
     torch.testing.assert_close(averaged, 0.75 * start + 0.25 * now)
+
+
+def test_the_table_of_loading_tells_what_loads_and_what_was_not_tried() -> None:
+    file: dict[str, Any] = {"dataset": "digits", "test_images": 9}
+    file |= {"bytes": 2048, "opset": 13, "ir": 7}
+    files = [
+        {**file, "run": run, "kind": kind, "producer": "us", "sha256": "ab" * 32}
+        for run, kind in (("a", "fp32"), ("b", "fp32"), ("a", "int8"))
+    ]
+    found: dict[str, Any] = {"onnxruntime": "1.2.3", "python": "3.6.9"}
+    found |= {"machine": "arm", "emulator": "qemu-arm", "images": 9, "near_ties": 1}
+    found |= {
+        "accuracy": 0.5,
+        "max_abs_dp": 1e-6,
+        "changed": 2,
+        "changed_from_float": 4,
+    }
+    rows = [
+        {**found, "device": "x", "run": "a", "kind": "fp32", "loads": True},
+        {"device": "x", "run": "b", "kind": "fp32", "loads": False, "reason": "no"},
+        {"device": "x", "run": "a", "kind": "int8", "loads": False, "reason": "no"},
+    ]
+    environment: dict[str, Any] = {"machine": {"cpu": "a cpu"}}
+    environment |= {
+        "packages": {"onnx": "1.0"},
+        "date": "2026-11-22",
+        "commit": "0123456789abcdef",
+    }
+    missing = {"y": "no Python 3.6 here"}
+    text = script("load_tables").load_matrix(
+        {
+            "reference": "onnxruntime 1.2.4 on this machine",
+            "files": files,
+            "rows": rows,
+            "not_measured": missing,
+            "environment": environment,
+        }
+    )
+    lines = text.splitlines()
+    assert lines[2:5] == [
+        (
+            "| 1.2.3 | 3.6.9 | arm, emulated | fp32 | 1 of 2 | 2 of 9 | 1 | 1.0e-06"
+            " | 4 | 0.500 / - |"
+        ),
+        "| x | | | int8 | 0 of 1 | | | | | |",
+        "| y | | | | not measured: no Python 3.6 here | | | | | |",
+    ]
+    assert {line.count("|") for line in lines[:5]} == {11}
+    assert lines[-1].startswith("Compared with onnxruntime 1.2.4 on this machine. ")

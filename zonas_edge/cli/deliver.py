@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zonas_edge.cli import options as o
-from zonas_edge.cli.output import show, show_json, width
+from zonas_edge.cli.output import show, show_bundle, show_json, width
 
 if TYPE_CHECKING:
-    from zonas_edge.artifact import Run
     from zonas_edge.cli.place import ByHand
     from zonas_edge.deploy.export import Exported
-    from zonas_edge.device.bundle import Bundle
     from zonas_edge.device.target import Target
     from zonas_edge.pipeline.session import Session
     from zonas_edge.profile import DeviceProfile
@@ -74,12 +72,7 @@ def validate(
     ssh_config: o.SshConfig = None,
     timeout: o.Timeout = o.MEASURING_S,
     bundle_out: o.BundleOut = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--import", metavar="REPORT", help="Judge what a bundle brought back."
-        ),
-    ] = None,
+    report: o.Report = None,
     data_dir: o.DataDir = None,
     out: o.Out = o.EXPORTS,
     offline: o.Offline = False,
@@ -184,12 +177,20 @@ def measure(
     """
     from zonas_edge.cli.place import ByHand
     from zonas_edge.pipeline.deliver import run_bundle, run_validate
+    from zonas_edge.report.exported import validation_command
 
     judge = profile or session.request.profile
     if isinstance(place, ByHand):
         progress.begin("bundle")
-        bundle = run_bundle(session.run, session.dataset, profile=judge, path=place.out)
-        return partial(_show_bundle, bundle, session.run)
+        command = validation_command(session.run, session.run.path.parent, "--import")
+        bundle = run_bundle(
+            session.run,
+            session.dataset,
+            profile=judge,
+            path=place.out,
+            command=command,
+        )
+        return partial(show_bundle, bundle)
     progress.begin("validate")
     report = run_validate(
         session.run,
@@ -201,17 +202,6 @@ def measure(
         progress=progress.step,
     )
     return partial(_show_report, report)
-
-
-def _show_bundle(bundle: "Bundle", run: "Run", as_json: bool) -> int:
-    """Print what to carry, and what to do with it."""
-    from zonas_edge.report.exported import bundle_renderable
-
-    if as_json:
-        show_json(bundle.summary())
-    else:
-        show(bundle_renderable(bundle, run))
-    return 0
 
 
 def _show_report(report: "ValidationReport", as_json: bool) -> int:

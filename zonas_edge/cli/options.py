@@ -122,6 +122,10 @@ BundleOut = Annotated[
         help="Where a bundle goes, a folder or .zip; else the run's folder.",
     ),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option("--import", metavar="REPORT", help="Read what a bundle brought back."),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text.")
 ]

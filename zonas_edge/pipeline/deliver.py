@@ -10,7 +10,13 @@ from zonas_edge.cost import macs, parameters
 from zonas_edge.data.dataset import Dataset, Split
 from zonas_edge.deploy.example import example_source
 from zonas_edge.deploy.export import Exported, export_network
-from zonas_edge.device.bundle import Bundle, CarriedTarget, check_free, write_bundle
+from zonas_edge.device.bundle import (
+    Bundle,
+    CarriedTarget,
+    Errand,
+    check_free,
+    write_bundle,
+)
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
 from zonas_edge.latency import LatencyModel
@@ -113,7 +119,7 @@ def run_validate(
     architecture = read_architecture(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
     model = _model_for(profile, space, dataset)
-    test, openings = _open_test(run, dataset)
+    test, openings = open_test(run, dataset)
     run.mark("validate", "started")
     report = validate_model(
         run.model,
@@ -146,7 +152,12 @@ def run_validate(
 
 
 def run_bundle(
-    run: Run, dataset: Dataset, *, profile: DeviceProfile, path: Path | None
+    run: Run,
+    dataset: Dataset,
+    *,
+    profile: DeviceProfile,
+    path: Path | None,
+    command: str,
 ) -> Bundle:
     """Write what a person carries to the device to measure the exported file there.
 
@@ -155,22 +166,27 @@ def run_bundle(
         dataset: its data; the test images travel, the labels don't.
         profile: what it will be judged by.
         path: the folder or zip to write; None = ``bundle`` in the run's folder.
+        command: the line that reads the report; the file's name comes behind it.
 
     Raises:
         UsageError: nothing is exported yet, or the place can't be written.
     """
     _check_exported(run)
-    about = {
-        "run": run.name,
-        "profile": profile.name,
-        "dataset": dataset.name,
-        "runtime": wanted_runtime(profile.runtime),
-    }
+    errand = Errand(
+        title=f"run {run.name}, profile {profile.name}",
+        runtime=wanted_runtime(profile.runtime),
+        command=command,
+        content=(
+            f"The images are those of the data set {dataset.name} that the network is"
+            " tested with.\nTheir labels are not here."
+        ),
+        facts={"run": run.name, "profile": profile.name, "dataset": dataset.name},
+    )
     place = path or run.bundle
     check_free(place)
-    test, _ = _open_test(run, dataset)
+    test, _ = open_test(run, dataset)
     with measured_job(run.model, run.golden, test.images, profile.runtime) as job:
-        return write_bundle(place, job, about)
+        return write_bundle(place, [job], errand)
 
 
 def _check_exported(run: Run) -> None:
@@ -180,7 +196,7 @@ def _check_exported(run: Run) -> None:
         )
 
 
-def _open_test(run: Run, dataset: Dataset) -> tuple[Split, int]:
+def open_test(run: Run, dataset: Dataset) -> tuple[Split, int]:
     """The test split, and how often it was opened; each time counts in ``run.json``.
 
     The one place that opens it.
