@@ -27,8 +27,8 @@ from typing import Any
 import checkout
 import numpy as np
 import numpy.typing as npt
+from load_tables import load_matrix
 from provenance import made_here
-from tables import load_matrix
 
 from tests.device.environments import DEVICES, NEWEST, MissingError
 from zonas_edge import __version__, metrics
