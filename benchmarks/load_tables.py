@@ -2,17 +2,30 @@
 
 from typing import Any
 
+LOADING_COLUMNS = (
+    "ONNX Runtime",
+    "Python",
+    "platform",
+    "file",
+    "loads",
+    "decisions changed",
+    "near-ties",
+    "largest difference",
+    "changed from float",
+)
+
 
 def load_matrix(result: dict[str, Any]) -> str:
     """Runtime, platform and kind of file: a row each, over all files of the kind."""
     files, environment = result["files"], result["environment"]
-    sets = list(dict.fromkeys(file["dataset"] for file in files))
-    heads = [*LOADING_COLUMNS, f"accuracy ({', '.join(sets)})"]
+    sets = {file["run"]: file["dataset"] for file in files}
+    heads = [*LOADING_COLUMNS, f"accuracy ({', '.join(sets.values())})"]
     lines = [f"| {' | '.join(heads)} |", "|---|---|---|---|" + "--:|" * 6]
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in result["rows"]:
         groups.setdefault((row["kind"], row["device"]), []).append(row)
-    lines += [loading(*key, groups[key]) for key in sorted(groups, key=lambda k: k[0])]
+    for kind, device in sorted(groups, key=lambda key: key[0]):
+        lines.append(loading(kind, device, groups[kind, device], list(sets)))
     lines += [
         f"| {device} | | | | not measured: {reason} | | | | | |"
         for device, reason in result["not_measured"].items()
@@ -32,7 +45,7 @@ def load_matrix(result: dict[str, Any]) -> str:
     )
 
 
-def loading(kind: str, device: str, rows: list[dict[str, Any]]) -> str:
+def loading(kind: str, device: str, rows: list[dict[str, Any]], runs: list[str]) -> str:
     """The files of one kind on one device, as a row of the table."""
     loaded = [row for row in rows if row["loads"]]
     if not loaded:
@@ -40,9 +53,8 @@ def loading(kind: str, device: str, rows: list[dict[str, Any]]) -> str:
     first = loaded[0]
     platform = first["machine"] + (", emulated" if first["emulator"] else "")
     images = sum(row["images"] for row in loaded)
-    accuracy = " / ".join(
-        f"{row['accuracy']:.3f}" if row["loads"] else "-" for row in rows
-    )
+    found = {row["run"]: f"{row['accuracy']:.3f}" for row in loaded}
+    accuracy = " / ".join(found.get(run, "-") for run in runs)
     changed, ties, from_float = (
         sum(row[key] for row in loaded)
         for key in ("changed", "near_ties", "changed_from_float")

@@ -29,17 +29,6 @@ COLUMNS = (
     "search + retrain",
     "verdict",
 )
-LOADING_COLUMNS = (
-    "ONNX Runtime",
-    "Python",
-    "platform",
-    "file",
-    "loads",
-    "decisions changed",
-    "near-ties",
-    "largest difference",
-    "changed from float",
-)
 
 
 def table(result: dict[str, Any]) -> str:

@@ -320,6 +320,7 @@ def test_the_table_of_loading_tells_what_loads_and_what_was_not_tried() -> None:
         {**found, "device": "x", "run": "a", "kind": "fp32", "loads": True},
         {"device": "x", "run": "b", "kind": "fp32", "loads": False, "reason": "no"},
         {"device": "x", "run": "a", "kind": "int8", "loads": False, "reason": "no"},
+        {**found, "device": "z", "run": "b", "kind": "int8", "loads": True},
     ]
     environment: dict[str, Any] = {"machine": {"cpu": "a cpu"}}
     environment |= {
@@ -338,13 +339,17 @@ def test_the_table_of_loading_tells_what_loads_and_what_was_not_tried() -> None:
         }
     )
     lines = text.splitlines()
-    assert lines[2:5] == [
+    assert lines[2:6] == [
         (
             "| 1.2.3 | 3.6.9 | arm, emulated | fp32 | 1 of 2 | 2 of 9 | 1 | 1.0e-06"
             " | 4 | 0.500 / - |"
         ),
         "| x | | | int8 | 0 of 1 | | | | | |",
+        (
+            "| 1.2.3 | 3.6.9 | arm, emulated | int8 | 1 of 1 | 2 of 9 | 1 | 1.0e-06"
+            " | 4 | - / 0.500 |"
+        ),
         "| y | | | | not measured: no Python 3.6 here | | | | | |",
     ]
-    assert {line.count("|") for line in lines[:5]} == {11}
+    assert {line.count("|") for line in lines[:6]} == {11}
     assert lines[-1].startswith("Compared with onnxruntime 1.2.4 on this machine. ")
