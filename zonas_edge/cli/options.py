@@ -77,7 +77,9 @@ Classes = Annotated[
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of runs.")]
 Name = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Name of this run; else data, profile and seed."),
+    typer.Option(
+        metavar="NAME", help="Name of this run; else of data, profile, method, seed."
+    ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never fetch anything.")]
 Resume = Annotated[

@@ -5,7 +5,7 @@ batch (first-order DARTS), the sum of those of a training and a validation batch
 (MiLeNAS), or the one through a training step that is only foreseen (second-order
 DARTS).
 
-Source: DARTS (arXiv:1806.09055, equations 5 to 8), MiLeNAS (arXiv:2003.12238, eq. 9).
+Source: DARTS (arXiv:1806.09055, equations 5 to 8), MiLeNAS (arXiv:2003.12238).
 """
 
 from collections.abc import Callable, Mapping
