@@ -17,7 +17,7 @@ from tests.scripts import script
 from zonas_edge.search.alphas import Alphas, softmax
 from zonas_edge.search.engines import engine_of
 from zonas_edge.search.hypergradient import HybridEstimator
-from zonas_edge.search.method import Estimator, MethodName
+from zonas_edge.search.method import EstimatorName, MethodName
 from zonas_edge.search.pair import Pair
 from zonas_edge.search.settings import SearchSettings
 from zonas_edge.search.single import Single, unrolled
@@ -41,7 +41,7 @@ class Bench:
     copy: WeightCopy
     question: Question
 
-    def told(self, estimator: Estimator) -> tuple[float, Tensor]:
+    def told(self, estimator: EstimatorName) -> tuple[float, Tensor]:
         answer = Single(self.copy, estimator).answer(self.question)
         return answer.loss, answer.gradient
 
@@ -148,7 +148,7 @@ def test_second_order_is_the_exact_gradient_through_one_step(bench: Bench) -> No
 def test_the_direct_gradient_is_the_validation_loss_s(bench: Bench) -> None:
     alpha, oracle = bench.question.alphas.vector, Oracle(bench.copy)
     loss = oracle.loss(alpha, oracle.weights, bench.question.validation)
-    found_loss, found = bench.told(Estimator.DIRECT)
+    found_loss, found = bench.told(EstimatorName.DIRECT)
     assert found_loss == pytest.approx(float(loss.detach()))
     torch.testing.assert_close(found, gradient_of(loss, alpha))
 
@@ -159,16 +159,16 @@ def test_milenas_adds_the_gradients_of_training_and_validation(bench: Bench) -> 
         oracle.loss(alpha, oracle.weights, batch)
         for batch in (bench.question.validation, bench.question.train)
     )
-    found_loss, found = bench.told(Estimator.MIXED)
+    found_loss, found = bench.told(EstimatorName.MIXED)
     assert found_loss == pytest.approx(float(validation.detach()))
     torch.testing.assert_close(found, gradient_of(validation + train, alpha))
 
 
 @pytest.mark.parametrize(
-    "estimator", [Estimator.DIRECT, Estimator.MIXED, Estimator.UNROLLED]
+    "estimator", [EstimatorName.DIRECT, EstimatorName.MIXED, EstimatorName.UNROLLED]
 )
 def test_an_answer_leaves_the_weights_and_their_momentum(
-    bench: Bench, estimator: Estimator
+    bench: Bench, estimator: EstimatorName
 ) -> None:
     before = {key: part.clone() for key, part in bench.copy.state_dict().items()}
     bench.told(estimator)

@@ -64,7 +64,11 @@ Threads = Annotated[
 ]
 Method = Annotated[
     MethodName,
-    typer.Option(metavar="NAME", help=f"How to search: {', '.join(MethodName)}."),
+    typer.Option(
+        metavar="NAME",
+        # not all of them: help text is broken at their hyphens
+        help="How to search, such as darts, milenas or random; a wrong name lists all.",
+    ),
 ]
 Flip = Annotated[
     bool,
@@ -77,9 +81,7 @@ Classes = Annotated[
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of runs.")]
 Name = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME", help="Name of this run; else of data, profile, method, seed."
-    ),
+    typer.Option(metavar="NAME", help="Name of this run; else data, profile and seed."),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never fetch anything.")]
 Resume = Annotated[
