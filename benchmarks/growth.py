@@ -56,7 +56,7 @@ def request(epochs: int, device: str) -> Request:
         seed=0,
         epochs=epochs,
         retrain_epochs=1,
-        estimator="hybrid",
+        method="zo-darts++",
         device=device,
     )
 

@@ -15,6 +15,8 @@ from latency_tables import binding_latency, latency_error
 from load_tables import load_matrix
 from speed_tables import growth, retrain_speed, search_speed
 
+from zonas_edge.search.method import METHODS
+
 README = checkout.ROOT / "README.md"
 COLUMNS = (
     "profile",
@@ -107,12 +109,28 @@ def every(*renders: tuple[str, Render]) -> Callable[[], str]:
     return section
 
 
+def methods() -> str:
+    """Every method: what it is, its cost, where it comes from."""
+    lines = [
+        "| `--method` | what it is | passes a batch | rate of alpha | source |",
+        "|---|---|--:|--:|---|",
+    ]
+    for method in METHODS.values():
+        rate = f"{method.alpha_rate:g}" if method.decides else "-"
+        lines.append(
+            f"| `{method.name}` | {method.summary} | {method.passes_per_batch:g}"
+            f" | {rate} | {method.source} |"
+        )
+    return "\n".join(lines)
+
+
 SECTIONS = {
     "latency": every(
         ("latency-error*.json", latency_error),
         ("binding-latency*.json", binding_latency),
     ),
     "loads": every(("load-matrix*.json", load_matrix)),
+    "methods": methods,
     "results": runs,
     "speed": every(
         ("search_speed-*.json", search_speed),

@@ -21,6 +21,7 @@ from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_
 from zonas_edge.pipeline.search import check_budget
 from zonas_edge.profile import Acceptance, load_gates, with_fitted
 from zonas_edge.runtimes import load_consistent_profile
+from zonas_edge.search.method import METHODS
 from zonas_edge.validate.verdict import check_gates
 
 DECIDED = 0.9
@@ -48,7 +49,7 @@ class Asked:
         seed: of everything random, >= 0.
         epochs: of the search, >= 1.
         retrain_epochs: of retraining, >= 1.
-        estimator: ``hybrid`` or ``paper``.
+        method: a name of ``search.method``.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of torch, None for its own choice.
         flip: the user's word that a mirrored image keeps its class.
@@ -65,7 +66,7 @@ class Asked:
     seed: int
     epochs: int
     retrain_epochs: int
-    estimator: str
+    method: str
     device: str
     threads: int | None
     flip: bool
@@ -141,7 +142,7 @@ def new_session(
         seed=asked.seed,
         epochs=asked.epochs,
         retrain_epochs=asked.retrain_epochs,
-        estimator=asked.estimator,
+        method=asked.method,
         device=device,
         flip=asked.flip,
         classes=asked.classes,
@@ -287,7 +288,10 @@ def _forget_retraining(run: Run) -> None:
 
 def search_doubts(run: Run) -> tuple[str, ...]:
     """Why the architecture may be no better than one drawn blindly, a sentence each."""
-    found: dict[str, Any] = run.read().get("search", {})
+    record = run.read()
+    if not METHODS[record["request"]["method"]].decides:
+        return ()  # which is what it says of itself
+    found: dict[str, Any] = record.get("search", {})
     updates = int(found.get("alpha_updates", 0))
     maximum = float(found.get("mean_maximum", 1.0))
     if not updates:
