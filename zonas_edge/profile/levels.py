@@ -91,7 +91,7 @@ _COLOUR = {"pathmnist", "bloodmnist", "dermamnist"}
 _COLOUR_LEFT_OUT = 288
 
 _RUNTIME = RuntimeLimits(onnxruntime=">=1.10.0", python="3.6")
-"""The oldest runtime among those of the shipped profiles, so that every one loads it."""
+"""The oldest runtime of the shipped profiles, so that every device loads the file."""
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,9 @@ def with_fitted(
         named: how the user named it; None = as ``file``.
 
     Raises:
-        ProfileError: the model can't be read.
+        ProfileError: the model can't be read, or the profile has no device.
     """
+    profile.board  # noqa: B018 - refused here, before the file is looked for
     where = str(file)
     again = f"zonas-edge calibrate --profile {profile.name}"
     content = _read_bytes(file, where, again, largest=LARGEST_MODEL)

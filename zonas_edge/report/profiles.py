@@ -94,7 +94,8 @@ def level_renderable(level: Level) -> RenderableType:
             "Bounds on the deployed parameters, in place of a profile: no device, no"
             " limit on latency or size."
         ),
-        Text("Published bands are in another count, and moved by the difference."),        table,
+        Text("Published bands are in another count, and moved by the difference."),
+        table,
     )
 
 
