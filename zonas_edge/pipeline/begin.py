@@ -28,8 +28,9 @@ class Begun:
 
 
 def default_name(request: Request, dataset: str) -> str:
-    """Name of a run without ``--name``: data set, profile and seed."""
-    words = f"{dataset}-{request.profile.name}-seed{request.seed}"
+    """Name of a run without ``--name``: data set, profile, reference, and seed."""
+    network = "" if request.reference is None else f"{request.method}-"
+    words = f"{dataset}-{request.profile.name}-{network}seed{request.seed}"
     return re.sub(r"[^\w.+-]+", "_", words).lstrip(".-_")[:80]
 
 
