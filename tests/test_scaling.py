@@ -91,11 +91,11 @@ def test_without_a_device_there_is_no_estimate_and_no_limit_but_parameters() -> 
 
 def test_a_budget_below_the_narrowest_is_refused() -> None:
     with pytest.raises(BudgetError) as caught:
-        reference_for(MOBILENET, profile_with(parameters=3_000), GRAY)
+        reference_for(MOBILENET, profile_with(parameters=1_000), GRAY)
 
     least = parameters(Reference(MOBILENET, 1), GRAY)
     assert str(caught.value) == (
-        "profiles/raspberry-pi-4.toml: budget.parameters is 3,000, below the narrowest"
+        "profiles/raspberry-pi-4.toml: budget.parameters is 1,000, below the narrowest"
         f" mobilenetv2 ({least:,})"
     )
     assert caught.value.hint == "raise budget.parameters"
