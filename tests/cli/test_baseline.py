@@ -12,6 +12,8 @@ from tests.cli.conftest import Bench, a_profile, furnish
 from tests.cli.test_help import told
 from tests.cli.test_interruption import epochs, stop
 
+pytestmark = pytest.mark.slow
+
 NARROW = "5_000"
 
 
@@ -68,7 +70,6 @@ def test_a_baseline_is_an_ordinary_run(
     assert text.splitlines()[1].split()[4] == f"{weights:,}"
 
 
-@pytest.mark.slow
 def test_export_and_validate_take_a_baseline(trained: Bench, tmp_path: Path) -> None:
     copy = narrow(tmp_path)
     shutil.copytree(trained.folder / "exports", tmp_path / "exports")
@@ -85,7 +86,6 @@ def test_export_and_validate_take_a_baseline(trained: Bench, tmp_path: Path) -> 
     assert report["estimate_ms"] > 0
 
 
-@pytest.mark.slow
 def test_resnet_18_is_trained_and_fails_its_budget_with_exit_3(tmp_path: Path) -> None:
     bench = narrow(tmp_path)
 
@@ -115,7 +115,6 @@ def test_resnet_18_is_trained_and_fails_its_budget_with_exit_3(tmp_path: Path) -
     }
 
 
-@pytest.mark.slow
 def test_a_killed_baseline_goes_on_to_the_same_epochs(
     trained: Bench, tmp_path: Path
 ) -> None:
@@ -150,7 +149,6 @@ def test_another_method_does_not_go_on_with_a_baseline(
     )
 
 
-@pytest.mark.slow
 def test_a_baseline_can_be_retrained(trained: Bench, tmp_path: Path) -> None:
     copy = narrow(tmp_path)
     shutil.copytree(trained.folder / "exports", tmp_path / "exports")
@@ -161,25 +159,6 @@ def test_a_baseline_can_be_retrained(trained: Bench, tmp_path: Path) -> None:
     summary = json.loads(made.stdout)
     assert summary["stages"] == {"baseline": "finished", "retrain": "finished"}
     assert summary["request"]["seed"] == 7
-
-
-def test_a_budget_below_every_width_is_exit_3_and_leaves_nothing(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    furnish(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    words = ["baseline", "mobilenetv2", "--profile", "./tight.toml"]
-
-    code, text, noise = told([*words, "--dataset", "./bands.npz"], capsys)
-
-    assert (code, text) == (3, "")
-    assert noise.startswith(
-        "error: ./tight.toml: budget.parameters is 9, below the narrowest mobilenetv2 ("
-    )
-    assert noise.endswith("hint: raise budget.parameters\n")
-    assert not (tmp_path / "exports").exists()
 
 
 def test_a_calibration_takes_no_reference_network(trained: Bench) -> None:
@@ -197,7 +176,6 @@ def test_a_calibration_takes_no_reference_network(trained: Bench) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_level_is_searched_under_as_a_profile_is(
     tmp_path: Path, medmnist_dir: Path
 ) -> None:
