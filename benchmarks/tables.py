@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import checkout
+from latency_tables import binding_latency, latency_error
 
 README = checkout.ROOT / "README.md"
 COLUMNS = (
@@ -139,8 +140,11 @@ def search_speed(result: dict[str, Any]) -> str:
         else f"{name}: not measured ({full['reason']})"
         for name, full in result["full_search"].items()
     ]
-    memory = result["peak_memory_mib"] or {}
-    notes += [f"peak memory, {which}: {mib:.0f} MiB" for which, mib in memory.items()]
+    notes += [
+        f"peak memory at batch {batch}, {which}: {mib:.0f} MiB"
+        for batch, peaks in (result["peak_memory_mib"] or {}).items()
+        for which, mib in peaks.items()
+    ]
     rates = {**result["matrix_gflops"], **result["convolution_gflops"]}
     notes += [f"{name}: {rate:.0f} GFLOP/s" for name, rate in rates.items()]
     return "\n".join([*lines, "", f"Full searches and limits: {'; '.join(notes)}."])
@@ -158,14 +162,50 @@ def retrain_speed(result: dict[str, Any]) -> str:
     )
 
 
+def growth(result: dict[str, Any]) -> str:
+    """One machine: a row for what grows."""
+    rows = result["rows"]
+    times = list(rows[0]["seconds"])
+    base = f"{result['images']} images and {result['epochs']} epochs"
+    lines = [
+        f"**Growth** ({place(result['environment'])}), seconds; 1x is {base}",
+        "",
+        f"| what grows | {' | '.join(f'{n}x' for n in times)} | off a straight line |",
+        f"|---|{'--:|' * len(times)}--:|",
+    ]
+    for row in rows:
+        cells = [
+            f"{found['median']:.3g} ({found['min']:.3g}-{found['max']:.3g})"
+            for found in row["seconds"].values()
+        ]
+        lines.append(
+            f"| {row['grows']} | {' | '.join(cells)} | at most {row['deviation']:.1%} |"
+        )
+    return "\n".join(lines)
+
+
 def speed() -> str:
     """Every results file of speed."""
-    parts = [search_speed(result) for result in read("search_speed-*.json")]
-    parts += [retrain_speed(result) for result in read("retrain_speed-*.json")]
+    parts = [
+        render(result)
+        for name, render in (
+            ("search_speed", search_speed),
+            ("retrain_speed", retrain_speed),
+            ("growth", growth),
+        )
+        for result in read(f"{name}-*.json")
+    ]
     return "\n\n".join(parts) or "Not measured yet."
 
 
-SECTIONS = {"results": runs, "speed": speed}
+def latency() -> str:
+    """Every results file of latency."""
+    parts = [latency_error(result) for result in read("latency-error*.json")]
+    parts += [binding_latency(result) for result in read("binding-latency*.json")]
+    return "\n\n".join(parts) or "Not measured yet."
+
+
+SECTIONS = {"latency": latency, "results": runs, "speed": speed}
 """What stands between the markers of each name."""
 
 

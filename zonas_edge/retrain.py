@@ -199,7 +199,6 @@ class Retraining:
         )
         normalised = self._normalisation.apply(images)
         mixed, partner, share = mix(normalised, self._generator, self.settings.mixed)
-        mixed = mixed.contiguous(memory_format=torch.channels_last)
         logits = self._network(mixed)
         smoothing = self.settings.smoothing
         loss = share * functional.cross_entropy(

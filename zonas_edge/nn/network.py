@@ -100,6 +100,9 @@ class Network(Classifier):
 
     def forward(self, x: Features) -> Float[Tensor, "batch classes"]:
         x = self.stem(x)
+        if self.training:
+            # a gray image has no layout, so that the stem's result has the slow one
+            x = x.contiguous(memory_format=torch.channels_last)
         for s, cells in enumerate(self.stages):
             if s > 0:
                 x = self.reductions[s - 1](x)
