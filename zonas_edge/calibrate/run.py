@@ -158,7 +158,8 @@ def _chosen(
     """The networks, and the generator that goes on to decide images and order."""
     space = profile.search_space
     rng = np.random.default_rng(derived_seed(effort.seed, "calibrate"))
-    estimate = analytic_latency(profile.compute, space, task)
+    _, compute = profile.board
+    estimate = analytic_latency(compute, space, task)
     return plan(space, estimate, networks=effort.networks, rng=rng), rng
 
 
@@ -241,10 +242,11 @@ def _calibration(
 ) -> Calibration:
     """The fit with everything that it holds for."""
     machine, space = timings.machine, profile.search_space
+    device, _ = profile.board
     environment: dict[str, Any] = asdict(machine)
     return Calibration(
         fitted=FittedLatency(
-            device=profile.device.name,
+            device=device.name,
             machine=machine.machine,
             cpu_model=machine.cpu_model,
             onnxruntime=machine.onnxruntime,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zonas_edge.deploy.export import Exported
     from zonas_edge.device.target import Target
     from zonas_edge.pipeline.session import Session
-    from zonas_edge.profile import DeviceProfile
+    from zonas_edge.profile import ProfileOrLevel
     from zonas_edge.report.progress import Progress
     from zonas_edge.validate import ValidationReport
 
@@ -92,7 +92,7 @@ def validate(
     from zonas_edge.cli.place import place_of
     from zonas_edge.pipeline.session import old_session
     from zonas_edge.report.progress import Progress
-    from zonas_edge.runtimes import load_consistent_profile
+    from zonas_edge.runtimes import load_profile_or_level
 
     place = place_of(
         target,
@@ -102,7 +102,7 @@ def validate(
         bundle_out=bundle_out,
         report=report,
     )
-    judge = None if profile is None else load_consistent_profile(profile)
+    judge = None if profile is None else load_profile_or_level(profile)
     with (
         Progress(quiet=quiet) as progress,
         old_session(
@@ -165,7 +165,7 @@ def deliver(
 def measure(
     session: "Session",
     progress: "Progress",
-    profile: "DeviceProfile | None",
+    profile: "ProfileOrLevel | None",
     place: "Target | ByHand",
 ) -> "Tell":
     """Validate against a profile, or without one against the run's own.
@@ -177,9 +177,11 @@ def measure(
     """
     from zonas_edge.cli.place import ByHand
     from zonas_edge.pipeline.deliver import run_bundle, run_validate
+    from zonas_edge.profile import profile_on
     from zonas_edge.report.exported import validation_command
 
-    judge = profile or session.request.profile
+    request = session.request
+    judge = profile_on(profile or request.profile, request.dataset)
     if isinstance(place, ByHand):
         progress.begin("bundle")
         command = validation_command(session.run, session.run.path.parent, "--import")

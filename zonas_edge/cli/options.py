@@ -26,6 +26,14 @@ Profile = Annotated[
     str,
     typer.Option(metavar="NAME|FILE", help="Device profile: a shipped one or TOML."),
 ]
+ProfileOrLevel = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        metavar="NAME|FILE",
+        help="Device profile: a shipped one or TOML; or small, medium, large.",
+    ),
+]
 Dataset = Annotated[
     str,
     typer.Option(
