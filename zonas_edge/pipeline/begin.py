@@ -29,8 +29,12 @@ class Begun:
 
 def default_name(request: Request, dataset: str) -> str:
     """Name of a run without ``--name``: data set, profile and seed."""
-    words = f"{dataset}-{request.profile.name}-seed{request.seed}"
-    return re.sub(r"[^\w.+-]+", "_", words).lstrip(".-_")[:80]
+    return run_name(dataset, request.profile.name, f"seed{request.seed}")
+
+
+def run_name(*words: str) -> str:
+    """A name that a folder can have, made of words that may be any text."""
+    return re.sub(r"[^\w.+-]+", "_", "-".join(words)).lstrip(".-_")[:80]
 
 
 def begin(

@@ -113,7 +113,7 @@ def run_validate(
     architecture = read_architecture(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
     model = _model_for(profile, space, dataset)
-    test, openings = _open_test(run, dataset)
+    test, openings = open_test(run, dataset)
     run.mark("validate", "started")
     report = validate_model(
         run.model,
@@ -168,7 +168,7 @@ def run_bundle(
     }
     place = path or run.bundle
     check_free(place)
-    test, _ = _open_test(run, dataset)
+    test, _ = open_test(run, dataset)
     with measured_job(run.model, run.golden, test.images, profile.runtime) as job:
         return write_bundle(place, job, about)
 
@@ -180,7 +180,7 @@ def _check_exported(run: Run) -> None:
         )
 
 
-def _open_test(run: Run, dataset: Dataset) -> tuple[Split, int]:
+def open_test(run: Run, dataset: Dataset) -> tuple[Split, int]:
     """The test split, and how often it was opened; each time counts in ``run.json``.
 
     The one place that opens it.
