@@ -1,7 +1,9 @@
 """Retraining as a step of a run: log, checkpoints, the weights that are shipped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+
+from torch import Tensor
 
 from zonas_edge.artifact import Run
 from zonas_edge.data.batches import DeviceSplit, Normalisation
@@ -82,7 +84,17 @@ def read_network(run: Run, task: TaskSpec) -> tuple[Network, Normalisation]:
         UsageError: it isn't there yet, or a file is damaged.
     """
     state = load_state(run.weights)
-    network = Network(read_architecture(run), task)
-    network.load_state_dict(state["network"])
-    network.eval()
+    network = network_with(run, task, state["network"])
     return network, Normalisation(state["mean"], state["std"])
+
+
+def network_with(run: Run, task: TaskSpec, weights: Mapping[str, Tensor]) -> Network:
+    """The run's network with some weights of it, in evaluation mode.
+
+    Raises:
+        UsageError: its architecture isn't there yet.
+    """
+    network = Network(read_architecture(run), task)
+    network.load_state_dict(weights)
+    network.eval()
+    return network
