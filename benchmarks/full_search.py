@@ -18,7 +18,8 @@ from measuring import synchronise
 
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.search.loop import Search, SearchData
-from zonas_edge.search.settings import EstimatorName, SearchSettings
+from zonas_edge.search.method import DEFAULT
+from zonas_edge.search.settings import SearchSettings
 from zonas_edge.space import SearchSpace, TaskSpec
 
 EPOCHS = 50
@@ -74,7 +75,7 @@ def organs_search(device: str, epochs: int = EPOCHS) -> dict[str, Any]:
         Normalisation(0.5, 0.29),
     )
     settings = SearchSettings.of(
-        EstimatorName.HYBRID,
+        DEFAULT,
         epochs=epochs,
         batch_size=_ORGANS_BATCH,
         seed=0,

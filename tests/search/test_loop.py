@@ -26,10 +26,10 @@ from zonas_edge.cost import parameters
 from zonas_edge.data.batches import Normalisation
 from zonas_edge.search.alphas import OP_ENTRIES
 from zonas_edge.search.loop import Search, SearchData
+from zonas_edge.search.method import MethodName
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.search.schedule import Schedule
 from zonas_edge.search.selection import SelectionSettings, select
-from zonas_edge.search.settings import EstimatorName
 from zonas_edge.space import EDGES, OPS, Op, SearchSpace
 
 CONV = OPS.index(Op.CONV)
@@ -185,7 +185,7 @@ def test_before_the_size_phase_only_operations_move(reference: Reference) -> Non
 
 def test_the_paper_s_estimator_runs_in_double_precision() -> None:
     settings = hastened(
-        settings_of(EstimatorName.PAPER, epochs=1),
+        settings_of(MethodName.ZO_DARTS_PP_PAPER, epochs=1),
         inner_steps=3,
         schedule=Schedule(rate=0.1, size_phase=0.0),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zonas_edge.cli import options as o
+from zonas_edge.search.method import DEFAULT
 
 if TYPE_CHECKING:
     from zonas_edge.pipeline.session import Session
@@ -23,7 +24,7 @@ def search(
     retrain_epochs: o.RetrainEpochs = 100,
     device: o.DeviceName = o.Device.AUTO,
     threads: o.Threads = None,
-    estimator: o.EstimatorName = o.Estimator.HYBRID,
+    method: o.Method = DEFAULT,
     flip: o.Flip = False,
     classes: o.Classes = None,
     out: o.Out = o.EXPORTS,
@@ -50,7 +51,7 @@ def search(
         seed=seed,
         epochs=epochs,
         retrain_epochs=retrain_epochs,
-        estimator=estimator.value,
+        method=method.value,
         device=device.value,
         threads=threads,
         flip=flip,
@@ -139,7 +140,7 @@ def run(
     retrain_epochs: o.RetrainEpochs = 100,
     device: o.DeviceName = o.Device.AUTO,
     threads: o.Threads = None,
-    estimator: o.EstimatorName = o.Estimator.HYBRID,
+    method: o.Method = DEFAULT,
     flip: o.Flip = False,
     classes: o.Classes = None,
     gates: o.Gates = None,
@@ -180,7 +181,7 @@ def run(
         seed=seed,
         epochs=epochs,
         retrain_epochs=retrain_epochs,
-        estimator=estimator.value,
+        method=method.value,
         device=device.value,
         threads=threads,
         flip=flip,

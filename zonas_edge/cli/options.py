@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from zonas_edge.search.method import MethodName
+
 LARGEST_SEED = 2**31 - 1
 
 
@@ -15,13 +17,6 @@ class Device(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
-
-
-class Estimator(StrEnum):
-    """Estimators of the hypergradient; named again, since theirs would load torch."""
-
-    HYBRID = "hybrid"
-    PAPER = "paper"
 
 
 RunName = Annotated[
@@ -67,8 +62,9 @@ Threads = Annotated[
         metavar="N", min=1, max=1024, help="CPU threads of torch; else its own choice."
     ),
 ]
-EstimatorName = Annotated[
-    Estimator, typer.Option(help="How the hypergradient is estimated.")
+Method = Annotated[
+    MethodName,
+    typer.Option(metavar="NAME", help=f"How to search: {', '.join(MethodName)}."),
 ]
 Flip = Annotated[
     bool,

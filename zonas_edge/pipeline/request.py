@@ -16,6 +16,7 @@ from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import DatasetError, UsageError
 from zonas_edge.profile import DeviceProfile, profile_from_dict
+from zonas_edge.search.method import METHODS
 from zonas_edge.seed import derived_seed
 
 
@@ -29,7 +30,7 @@ class Request:
         seed: of everything random, >= 0.
         epochs: of the search.
         retrain_epochs: of retraining.
-        estimator: of the hypergradient: ``hybrid`` or ``paper``.
+        method: how to search, a name of ``search.method``.
         device: ``cpu`` or ``cuda``, as resolved.
         flip: the user's word that a mirrored image keeps its class.
         classes: class names for own data, or None.
@@ -41,7 +42,7 @@ class Request:
     seed: int
     epochs: int
     retrain_epochs: int
-    estimator: str
+    method: str
     device: str
     flip: bool = False
     classes: tuple[str, ...] | None = None
@@ -55,7 +56,7 @@ class Request:
             "seed": self.seed,
             "epochs": self.epochs,
             "retrain_epochs": self.retrain_epochs,
-            "estimator": self.estimator,
+            "method": self.method,
             "device": self.device,
             "flip": self.flip,
             "classes": None if self.classes is None else list(self.classes),
@@ -76,7 +77,7 @@ class Request:
                 seed=int(data["seed"]),
                 epochs=int(data["epochs"]),
                 retrain_epochs=int(data["retrain_epochs"]),
-                estimator=str(data["estimator"]),
+                method=METHODS[str(data["method"])].name.value,
                 device=str(data["device"]),
                 flip=bool(data["flip"]),
                 classes=tuple(data["classes"]) if data["classes"] else None,

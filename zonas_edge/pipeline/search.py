@@ -28,7 +28,7 @@ from zonas_edge.pipeline.request import Request, halves
 from zonas_edge.search.loop import Search, SearchData
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.search.selection import Selection, SelectionSettings, select
-from zonas_edge.search.settings import EstimatorName, SearchSettings, default_batch
+from zonas_edge.search.settings import SearchSettings, default_batch
 from zonas_edge.seed import derived_seed
 
 OnSearch = Callable[[EpochRecord, int], None]
@@ -53,7 +53,7 @@ def search_settings(request: Request, dataset: Dataset) -> SearchSettings:
     """The settings of the search that a request means."""
     weights_half, _ = halves(dataset, request.seed)
     return SearchSettings.of(
-        EstimatorName(request.estimator),
+        request.method,
         epochs=request.epochs,
         batch_size=default_batch(len(weights_half), dataset.batch_size),
         seed=request.seed,

@@ -48,7 +48,7 @@ class Asked:
         seed: of everything random, >= 0.
         epochs: of the search, >= 1.
         retrain_epochs: of retraining, >= 1.
-        estimator: ``hybrid`` or ``paper``.
+        method: a name of ``search.method``.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of torch, None for its own choice.
         flip: the user's word that a mirrored image keeps its class.
@@ -65,7 +65,7 @@ class Asked:
     seed: int
     epochs: int
     retrain_epochs: int
-    estimator: str
+    method: str
     device: str
     threads: int | None
     flip: bool
@@ -141,7 +141,7 @@ def new_session(
         seed=asked.seed,
         epochs=asked.epochs,
         retrain_epochs=asked.retrain_epochs,
-        estimator=asked.estimator,
+        method=asked.method,
         device=device,
         flip=asked.flip,
         classes=asked.classes,

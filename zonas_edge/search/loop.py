@@ -35,7 +35,7 @@ from zonas_edge.search.hypergradient import Evidence
 from zonas_edge.search.pair import Pair
 from zonas_edge.search.penalty import Multiplier, published_penalty, relative_excess
 from zonas_edge.search.record import EpochRecord, agree, confidence
-from zonas_edge.search.settings import EstimatorName, SearchSettings
+from zonas_edge.search.settings import SearchSettings
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import SearchSpace, TaskSpec
 
@@ -102,7 +102,7 @@ class Search:
         self._constraints = tuple(constraints)
         self._data = data
         self._estimator = settings.hypergradient()
-        self._published = settings.estimator is EstimatorName.PAPER
+        self._published = settings.method.published
         self._dtype = torch.float64 if self._published else torch.float32
         device = data.weights.images.device
         self._generator = torch.Generator().manual_seed(
@@ -148,7 +148,9 @@ class Search:
     @property
     def temperature(self) -> float:
         """Divisor of alpha as of the latest step."""
-        return self.settings.schedule.temperature_at(min(self.progress, 1 - 1e-6))
+        return self.settings.method.schedule.temperature_at(
+            min(self.progress, 1 - 1e-6)
+        )
 
     def mixture(self) -> Probabilities:
         """The probabilities as they stand."""
@@ -171,7 +173,7 @@ class Search:
         if self._decisions is None or not self._sizes:
             return False
         s = self.settings
-        earliest = (s.schedule.size_phase + s.settling) * s.epochs
+        earliest = (s.method.schedule.size_phase + s.settling) * s.epochs
         maximum, _ = confidence(self.mixture(), sizes=True)
         return (
             self.epoch >= earliest - 1e-9
@@ -199,7 +201,7 @@ class Search:
             window = self._window or self._open_window()
             train_losses.append(self._pair.step(*batch))
             window.steps += 1
-            closing = window.steps == self.settings.inner_steps
+            closing = window.steps == self.settings.method.inner_steps
             if closing:
                 endings.append(self._close_window(window))
             self._window = None if closing else window
@@ -218,7 +220,7 @@ class Search:
         return self._data.normalisation.apply(images).to(self._dtype), part.labels
 
     def _open_window(self) -> _Window:
-        schedule, progress = self.settings.schedule, self.progress
+        schedule, progress = self.settings.method.schedule, self.progress
         sizes = schedule.sizes_at(progress)
         if sizes and not self._sizes:
             self._sizes = True
@@ -291,7 +293,7 @@ class Search:
         mixture = self.alphas.mixture(window.temperature, sizes=True)
         total = relative_excess(self._constraints, mixture)
         gradient, excess = _gradient(total, vector), float(total.detach())
-        step = self._multiplier.step(gradient, self.settings.alpha_rate, excess)
+        step = self._multiplier.step(gradient, self.settings.method.alpha_rate, excess)
         with torch.no_grad():
             vector += step
         self._multiplier = self._multiplier.after(excess)
@@ -299,9 +301,9 @@ class Search:
     def _fresh_adam(self) -> torch.optim.Adam:
         return torch.optim.Adam(
             [self.alphas.vector],
-            lr=self.settings.alpha_rate,
+            lr=self.settings.method.alpha_rate,
             betas=self.settings.alpha_betas,
-            weight_decay=self.settings.alpha_decay,
+            weight_decay=self.settings.method.alpha_decay,
         )
 
     def _take_stock(

@@ -23,7 +23,7 @@ class EpochRecord:
             change the derived network.
         mean_entropy: mean entropy of those rows [nats].
         stable_epochs: epochs since one of their decisions changed.
-        strength: of the budget's penalty; None for ``paper``.
+        strength: of the budget's penalty; None without one of its own.
         implicit_slope: mean size of the implicit part of the slope; None without a
             window's end.
         direct_norm: mean norm of the direct gradient; None without a window's end.
