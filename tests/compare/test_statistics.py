@@ -43,7 +43,7 @@ def test_one_value_has_no_spread() -> None:
 
 
 def test_no_value_is_a_mistake() -> None:
-    with pytest.raises(ValueError, match="^no value to summarise$"):
+    with pytest.raises(ValueError, match=r"^no value to summarise$"):
         summarise([])
 
 
@@ -54,14 +54,14 @@ def test_a_difference_is_taken_pair_by_pair() -> None:
     assert found.summary.mean == pytest.approx(0.02)
     assert found.summary.sd == pytest.approx(0.01)
     half = 4.303 * 0.01 / math.sqrt(3)
-    assert found.summary.interval == pytest.approx(
-        (0.02 - half, 0.02 + half), abs=1e-5
-    )
+    assert found.summary.interval == pytest.approx((0.02 - half, 0.02 + half), abs=1e-5)
 
 
 def test_the_bootstrap_approaches_all_27_resamples_of_three() -> None:
     values = [0.0, 1.0, 5.0]
-    means = sorted(statistics.fmean(draw) for draw in itertools.product(values, repeat=3))
+    means = sorted(
+        statistics.fmean(draw) for draw in itertools.product(values, repeat=3)
+    )
     exact = (means[0], means[-1])  # 1/27 of the resamples lies at each end
     found = bootstrap(values)
     assert found is not None

@@ -182,7 +182,9 @@ def _front(
 ) -> Front:
     points = points_of(rows, cost)
     volumes = [
-        hypervolume(points_of([row for row in rows if row.seed == seed], cost), rectangle)
+        hypervolume(
+            points_of([row for row in rows if row.seed == seed], cost), rectangle
+        )
         for seed in _distinct(row.seed for row in rows)
     ]
     known = [volume for volume in volumes if volume is not None]

@@ -148,7 +148,9 @@ def _agree(
     """Keep a value, or see that it is the one that is kept."""
     first = known.setdefault(key, value)
     if first != value:
-        mixed.append(f"{where} is {_told(value, first)}, elsewhere {_told(first, value)}")
+        mixed.append(
+            f"{where} is {_told(value, first)}, elsewhere {_told(first, value)}"
+        )
 
 
 def _told(value: Any, other: Any) -> str:

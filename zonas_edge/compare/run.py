@@ -5,42 +5,30 @@ after another, so that no latency is that of a busy machine.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from zonas_edge.artifact import Run, find_run, lock_folder, read_json, write_json
-from zonas_edge.artifact.files import LOCK, plain_errors, sweep
-from zonas_edge.compare.cell import LAST, Task, Teller
+from zonas_edge.artifact import Run, write_json
+from zonas_edge.compare.folder import Folder
 from zonas_edge.compare.plan import (
-    Cell,
     Settings,
     Source,
     budgets_of,
     cells_of,
     profiles_of,
 )
-from zonas_edge.compare.pool import Crew, Event, Failure, make_all, visible_gpus
-from zonas_edge.compare.results import Comparison, Made, gather
-from zonas_edge.compare.row import row_of
-from zonas_edge.compare.shelf import Shelf
+from zonas_edge.compare.pool import Crew, visible_gpus
+from zonas_edge.compare.results import Comparison, gather
+from zonas_edge.compare.steps import Listener, measure, train
 from zonas_edge.data.load import is_path, load_dataset
-from zonas_edge.errors import UsageError, ZonasError, did_you_mean
-from zonas_edge.pipeline.deliver import run_validate
-from zonas_edge.pipeline.host import commit, prepare, resolve_device
-from zonas_edge.pipeline.request import describe, request_of
-from zonas_edge.pipeline.session import session_of
+from zonas_edge.errors import UsageError, did_you_mean
+from zonas_edge.pipeline.host import prepare, resolve_device
+from zonas_edge.pipeline.request import describe
 from zonas_edge.search.method import METHODS
-
-GONE_S = 15.0
-"""Seconds for which the workers of a killed comparison may still hold its folder."""
-
-_NEW = "choose another folder with --out"
 
 
 @dataclass(frozen=True)
@@ -82,83 +70,6 @@ class Wanted:
     bars: bool
 
 
-class Listener(Protocol):
-    """Who is told how a comparison goes."""
-
-    def step(self, text: str) -> None:
-        """Hear what happens now."""
-
-    def warn(self, text: str) -> None:
-        """Hear what may make the result another than the user expects."""
-
-
-class Folder:
-    """The files of a comparison.
-
-    Args:
-        path: the folder.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.record = path / "compare.json"
-        self.results = path / "results.json"
-        self.runs = path / "runs"
-        self.logs = path / "logs"
-        self.plots = path / "plots"
-
-    @contextmanager
-    def held(self, settings: Settings, *, resume: bool) -> Iterator[int]:
-        """Begin a comparison here, or go on with one, and keep others out of it.
-
-        Yields:
-            The descriptor that holds the lock, for the workers to inherit.
-
-        Raises:
-            UsageError: there is another one, or the system refuses.
-        """
-        with plain_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._check(resume=resume)
-        with lock_folder(self.path, f"wait for it, or {_NEW}", GONE_S) as descriptor:
-            sweep(self.path)
-            self._begin(settings)
-            yield descriptor
-
-    def _check(self, *, resume: bool) -> None:
-        if self.record.is_file():
-            if not resume:
-                raise UsageError(
-                    f"{self.path}: this comparison exists already",
-                    f"add --resume to go on with it, or {_NEW}",
-                )
-        elif any(
-            file.name != LOCK and ".tmp-" not in file.name
-            for file in self.path.iterdir()
-        ):
-            raise UsageError(
-                f"{self.path}: a folder with files in it that is no comparison", _NEW
-            )
-
-    def _begin(self, settings: Settings) -> None:
-        wanted = asdict(settings)
-        if self.record.is_file():
-            begun = read_json(self.record).get("settings", {})
-            for key, value in wanted.items():
-                if begun.get(key) != value:
-                    raise UsageError(
-                        f"{self.path}: {key.replace('_', '-')} is {value}, the"
-                        f" comparison's is {begun.get(key)}, so it can't be resumed",
-                        f"repeat its own command with --resume, or {_NEW}",
-                    )
-        else:
-            created = datetime.now(UTC).isoformat(timespec="microseconds")
-            write_json(self.record, {"created": created, "settings": wanted})
-        with plain_errors(self.path):
-            for folder in (self.runs, self.logs):
-                folder.mkdir(exist_ok=True)
-
-
 def compare(
     wanted: Wanted, out: Path, listener: Listener, *, resume: bool
 ) -> Comparison:
@@ -193,16 +104,17 @@ def compare(
         profiles=profiles,
         seeds=wanted.seeds,
     )
-    crew = _crew(wanted, device)
     folder = Folder(out)
+    crew = _crew(wanted, device, folder.logs)
     with folder.held(settings, resume=resume) as descriptor:
-        failures = _train(cells, folder, settings, crew, descriptor, listener)
-        made = _measure(cells, folder, failures, listener)
+        crew = replace(crew, kept=(descriptor,))
+        failures = train(cells, folder, settings, crew, listener)
+        made = measure(cells, folder, failures, listener)
         found = gather(
             made,
             runs={cell.name: Run(folder.runs / cell.name) for cell in cells},
             reference=methods[0],
-            options=_options(wanted, settings, cells, crew),
+            options=_options(wanted, settings, crew),
             datasets={source.name: source.facts for source in sources},
         )
         write_json(folder.results, found.to_dict())
@@ -243,10 +155,33 @@ def _sources(wanted: Wanted, listener: Listener) -> tuple[Source, ...]:
     return tuple(found.values())
 
 
-def _crew(wanted: Wanted, device: str) -> dict[str, Any]:
-    """Workers and GPUs."""
+def _crew(wanted: Wanted, device: str, logs: Path) -> Crew:
+    """Workers, and the GPUs that are handed out to them."""
     if device == "cuda":
         gpus = visible_gpus(torch.cuda.device_count(), os.environ)
-        return {"workers": wanted.workers or len(gpus), "gpus": gpus}
-    room = max(1, (os.cpu_count() or 1) // wanted.threads)
-    return {"workers": wanted.workers or room, "gpus": ()}
+        workers = wanted.workers or len(gpus)
+    else:
+        gpus = ()
+        workers = wanted.workers or max(1, cores() // wanted.threads)
+    return Crew(
+        workers=workers, threads=wanted.threads, device=device, gpus=gpus, logs=logs
+    )
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _options(wanted: Wanted, settings: Settings, crew: Crew) -> dict[str, Any]:
+    """The options as the results tell them."""
+    return asdict(settings) | {
+        "methods": list(dict.fromkeys(wanted.methods)),
+        "profiles": list(wanted.profiles),
+        "budgets": list(wanted.budgets),
+        "seeds": wanted.seeds,
+        "workers": crew.workers,
+        "latency": "measured here, one network after another, after all training",
+    }
