@@ -44,7 +44,7 @@ def test_profiles_show_prints_the_whole_profile(
     }
     _, text, _ = told(["profiles", "show", name], capsys)
     assert text.splitlines()[0] == f"{name} (profiles/{name}.toml)"
-    assert profile.device.cpu in text
+    assert profile.board[0].cpu in text
 
 
 def test_profiles_check_accepts_a_profile_of_ones_own(

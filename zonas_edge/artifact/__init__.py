@@ -12,15 +12,18 @@ from zonas_edge.artifact.files import (
     write_text,
 )
 from zonas_edge.artifact.run import (
+    CHOOSING,
     Run,
     State,
     create_run,
     find_run,
     list_runs,
+    network_chosen,
     open_run,
 )
 
 __all__ = [
+    "CHOOSING",
     "SCHEMA",
     "Run",
     "State",
@@ -30,6 +33,7 @@ __all__ = [
     "find_run",
     "list_runs",
     "lock_folder",
+    "network_chosen",
     "open_run",
     "read_json",
     "read_lines",

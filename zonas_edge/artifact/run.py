@@ -5,7 +5,7 @@ be repeated, resumed, or copied to another machine as one folder. Its state is r
 from the disk each time and never kept in memory, where it could differ.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,9 @@ from zonas_edge.artifact.files import (
 from zonas_edge.errors import UsageError, did_you_mean
 
 State = Literal["started", "finished"]
+
+CHOOSING = ("search", "baseline")
+"""Stages of which one ends in the run's ``architecture.json``."""
 
 LONGEST_NAME = 100
 
@@ -115,6 +118,11 @@ class Run:
         """Whether a command has done its work here."""
         return self.stages().get(stage) == "finished"
 
+    @property
+    def chosen(self) -> bool:
+        """Whether it is settled which network the run is about."""
+        return network_chosen(self.stages())
+
     def start_over(self) -> None:
         """Delete every file of the run and begin a new record.
 
@@ -149,6 +157,11 @@ class Run:
     def _begin(self) -> None:
         created = datetime.now(UTC).isoformat(timespec="microseconds")
         write_json(self.record, {"name": self.name, "created": created, "stages": {}})
+
+
+def network_chosen(stages: Mapping[str, str]) -> bool:
+    """Whether one of the stages of a run that end in its network is finished."""
+    return any(stages.get(stage) == "finished" for stage in CHOOSING)
 
 
 def create_run(out: Path, name: str) -> Run:

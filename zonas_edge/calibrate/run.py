@@ -78,7 +78,8 @@ def calibrate(
     """
     space = profile.search_space
     rng = np.random.default_rng(derived_seed(effort.seed, "calibrate"))
-    estimate = analytic_latency(profile.compute, space, task)
+    _, compute = profile.board
+    estimate = analytic_latency(compute, space, task)
     chosen = plan(space, estimate, networks=effort.networks, rng=rng)
     networks = (*chosen.fitted, *chosen.held_out)
     check_device(profile, task, target)
@@ -210,10 +211,11 @@ def _calibration(
 ) -> Calibration:
     """The fit with everything that it holds for."""
     machine, space = timings.machine, profile.search_space
+    device, _ = profile.board
     environment: dict[str, Any] = asdict(machine)
     return Calibration(
         fitted=FittedLatency(
-            device=profile.device.name,
+            device=device.name,
             machine=machine.machine,
             cpu_model=machine.cpu_model,
             onnxruntime=machine.onnxruntime,

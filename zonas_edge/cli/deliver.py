@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zonas_edge.device.bundle import Bundle
     from zonas_edge.device.target import Target
     from zonas_edge.pipeline.session import Session
-    from zonas_edge.profile import DeviceProfile
+    from zonas_edge.profile import ProfileOrLevel
     from zonas_edge.report.progress import Progress
     from zonas_edge.validate import ValidationReport
 
@@ -99,7 +99,7 @@ def validate(
     from zonas_edge.cli.place import place_of
     from zonas_edge.pipeline.session import old_session
     from zonas_edge.report.progress import Progress
-    from zonas_edge.runtimes import load_consistent_profile
+    from zonas_edge.runtimes import load_profile_or_level
 
     place = place_of(
         target,
@@ -109,7 +109,7 @@ def validate(
         bundle_out=bundle_out,
         report=report,
     )
-    judge = None if profile is None else load_consistent_profile(profile)
+    judge = None if profile is None else load_profile_or_level(profile)
     with (
         Progress(quiet=quiet) as progress,
         old_session(
@@ -172,7 +172,7 @@ def deliver(
 def measure(
     session: "Session",
     progress: "Progress",
-    profile: "DeviceProfile | None",
+    profile: "ProfileOrLevel | None",
     place: "Target | ByHand",
 ) -> "Tell":
     """Validate against a profile, or without one against the run's own.
@@ -184,8 +184,10 @@ def measure(
     """
     from zonas_edge.cli.place import ByHand
     from zonas_edge.pipeline.deliver import run_bundle, run_validate
+    from zonas_edge.profile import profile_on
 
-    judge = profile or session.request.profile
+    request = session.request
+    judge = profile_on(profile or request.profile, request.dataset)
     if isinstance(place, ByHand):
         progress.begin("bundle")
         bundle = run_bundle(session.run, session.dataset, profile=judge, path=place.out)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from zonas_edge import __version__
 from zonas_edge.artifact import Run, write_bytes, write_json, write_text
-from zonas_edge.constraint import latency_model
+from zonas_edge.blueprint import Blueprint
+from zonas_edge.constraint import ExpectedLatency, expected_latency
 from zonas_edge.cost import macs, parameters
 from zonas_edge.data.dataset import Dataset, Split
 from zonas_edge.deploy.example import example_source
@@ -13,14 +14,13 @@ from zonas_edge.deploy.export import Exported, export_network
 from zonas_edge.device.bundle import Bundle, CarriedTarget, check_free, write_bundle
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
-from zonas_edge.latency import LatencyModel
+from zonas_edge.pipeline.blueprint import read_blueprint
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.retrain import read_network
-from zonas_edge.pipeline.search import read_architecture
 from zonas_edge.profile import Acceptance, DeviceProfile
 from zonas_edge.runtimes import wanted_runtime
 from zonas_edge.seed import derived_seed
-from zonas_edge.space import SearchSpace
+from zonas_edge.space import SearchSpace, TaskSpec
 from zonas_edge.validate import (
     Subject,
     ValidationReport,
@@ -73,12 +73,12 @@ def _metadata(run: Run, request: Request, dataset: Dataset) -> dict[str, str]:
     }
 
 
-def _model_for(
-    profile: DeviceProfile, space: SearchSpace, dataset: Dataset
-) -> LatencyModel | None:
-    """The judging profile's latency model, None if it is of other networks."""
+def _expected(
+    profile: DeviceProfile, blueprint: Blueprint, space: SearchSpace, task: TaskSpec
+) -> ExpectedLatency | None:
+    """The latency on the judging profile's device, None if nothing is known of it."""
     try:
-        return latency_model(profile, space, dataset.task)
+        return expected_latency(profile, blueprint, space, task)
     except UsageError:  # it decides nothing, so that nothing is refused for it
         return None
 
@@ -110,9 +110,9 @@ def run_validate(
     _check_exported(run)
     if isinstance(target, CarriedTarget):
         target.check_model(run.model)
-    architecture = read_architecture(run)
+    blueprint = read_blueprint(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
-    model = _model_for(profile, space, dataset)
+    latency = _expected(profile, blueprint, space, dataset.task)
     test, openings = open_test(run, dataset)
     run.mark("validate", "started")
     report = validate_model(
@@ -121,16 +121,16 @@ def run_validate(
         profile=profile,
         subject=Subject(
             run=run.name,
-            parameters=parameters(architecture, dataset.task),
-            macs=macs(architecture, dataset.task),
+            parameters=parameters(blueprint, dataset.task),
+            macs=macs(blueprint, dataset.task),
             class_names=dataset.class_names,
             dataset={
                 "name": dataset.name,
                 "sha256": dataset.sha256,
                 "licence": dataset.licence,
             },
-            estimate_ms=None if model is None else model.p95_ms(architecture),
-            estimate_source="estimate" if model is None else model.source,
+            estimate_ms=None if latency is None else latency.p95,
+            estimate_source="estimate" if latency is None else latency.source,
             test_openings=openings,
             seed=derived_seed(request.seed, "validate") % 2**32,
         ),

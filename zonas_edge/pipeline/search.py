@@ -8,23 +8,20 @@ from typing import Any
 import numpy as np
 
 from zonas_edge.architecture import Architecture
-from zonas_edge.artifact import (
-    Run,
-    read_json,
-    write_json,
-)
+from zonas_edge.artifact import Run, write_json
 from zonas_edge.constraint import (
     Constraint,
     check_reachable,
     constraints_of,
     latency_model,
 )
-from zonas_edge.cost import macs, parameters
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.errors import UsageError
+from zonas_edge.pipeline.blueprint import costs_of, read_blueprint
 from zonas_edge.pipeline.epochs import go_on, run_epochs
 from zonas_edge.pipeline.request import Request, halves
+from zonas_edge.reference import Reference
 from zonas_edge.search.loop import Search, SearchData
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.search.selection import Selection, SelectionSettings, select
@@ -43,7 +40,8 @@ def check_budget(request: Request, dataset: Dataset) -> tuple[Constraint, ...]:
         UsageError: the profile's latency model says nothing of these networks.
     """
     space = request.profile.search_space
-    latency_model(request.profile, space, dataset.task)  # used later, refused now
+    if request.profile.device is not None:
+        latency_model(request.profile, space, dataset.task)  # used later, refused now
     limits = constraints_of(request.profile, space, dataset.task)
     check_reachable(limits, space, request.profile.path)
     return limits
@@ -130,19 +128,16 @@ def read_architecture(run: Run) -> Architecture:
     """The architecture that the search chose.
 
     Raises:
-        UsageError: there is none yet, or the file is damaged.
+        UsageError: there is none yet, the file is damaged, or the run is about a
+            reference network.
     """
-    if not run.architecture.is_file():
+    found = read_blueprint(run)
+    if isinstance(found, Reference):
         raise UsageError(
-            f"{run.path}: no architecture yet, its search is not finished",
-            "repeat the search with --resume",
+            f"{run.path}: its network is {found.name.value}, not one of a search",
+            "zonas-edge runs list",
         )
-    try:
-        return Architecture.from_json(read_json(run.architecture))
-    except ValueError as error:
-        raise UsageError(
-            f"{run.architecture}: {error}", "restore the file, or search again"
-        ) from None
+    return found
 
 
 def _summary(
@@ -150,7 +145,6 @@ def _summary(
 ) -> dict[str, Any]:
     """What ``run.json`` keeps of a search."""
     best = selection.best
-    model = latency_model(request.profile, search.space, dataset.task)
     losses = [candidate.loss for candidate in selection.ranking]
     taken = search.stock()
     return {
@@ -166,11 +160,5 @@ def _summary(
         "ranked": len(selection.ranking),
         "ranking_loss": {"best": losses[0], "worst": losses[-1]},
         "val_accuracy": best.accuracy,
-        "parameters": parameters(best.architecture, dataset.task),
-        "macs": macs(best.architecture, dataset.task),
-        "estimated_latency_ms": {
-            "p50": model.p50_ms(best.architecture),
-            "p95": model.p95_ms(best.architecture),
-            "source": model.source,
-        },
+        **costs_of(best.architecture, request.profile, dataset.task),
     }

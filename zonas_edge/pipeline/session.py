@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from zonas_edge.artifact import Run, open_run
+from zonas_edge.artifact import CHOOSING, Run, open_run
 from zonas_edge.artifact.files import plain_errors
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
@@ -19,8 +19,8 @@ from zonas_edge.pipeline.begin import begin
 from zonas_edge.pipeline.host import changes, environment, prepare, resolve_device
 from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_data
 from zonas_edge.pipeline.search import check_budget
-from zonas_edge.profile import Acceptance, load_gates, with_fitted
-from zonas_edge.runtimes import load_consistent_profile
+from zonas_edge.profile import Acceptance, load_gates, profile_on, with_fitted
+from zonas_edge.runtimes import load_profile_or_level
 from zonas_edge.validate.verdict import check_gates
 
 DECIDED = 0.9
@@ -42,7 +42,7 @@ class Asked:
     """What the command line asks of a new run.
 
     Args:
-        profile: name or path.
+        profile: name or path, or a constraint level.
         dataset: name or path.
         data_dir: where the files of known sets lie, None for the usual places.
         seed: of everything random, >= 0.
@@ -118,7 +118,7 @@ def new_session(
         BudgetError: a budget that no network can meet.
         DatasetError: data that can't be used.
     """
-    profile = load_consistent_profile(asked.profile)
+    profile = profile_on(load_profile_or_level(asked.profile), asked.dataset)
     if asked.latency_model is not None:
         profile = with_fitted(profile, asked.latency_model)
     gates = None if asked.gates is None else load_gates(asked.gates)
@@ -258,7 +258,7 @@ def again(
     """The session of a retraining that is repeated, or gone on with.
 
     Args:
-        session: a locked run whose search is finished.
+        session: a locked run whose network is chosen.
         watcher: hears what has changed since.
         retrain_epochs: None for the run's own, as the next three.
         seed: of the retraining.
@@ -270,7 +270,7 @@ def again(
         UsageError: there is nothing to retrain, or it can't be gone on with so.
     """
     run, request = session.run, session.request
-    if not run.finished("search"):
+    if not run.chosen:
         raise UsageError(
             f"{run.path}: its search is not finished",
             "repeat the search with --resume",
@@ -303,8 +303,8 @@ def _forget_retraining(run: Run) -> None:
 
     A model that stays beside other weights than its own would be a false witness.
     """
-    search = {key: state for key, state in run.stages().items() if key == "search"}
-    run.update(stages=search)
+    stages = run.stages()
+    run.update(stages={key: stages[key] for key in CHOOSING if key in stages})
     with plain_errors(run.path):
         for file in (
             run.retrain_checkpoint,

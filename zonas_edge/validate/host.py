@@ -13,16 +13,27 @@ from zonas_edge.runtimes import version_allowed, wanted_runtime
 from zonas_edge.validate.values import LatencyHost
 
 
-def host_of(machine: Machine, device: Device, target: str) -> LatencyHost:
+def host_of(machine: Machine, device: Device | None, target: str) -> LatencyHost:
     """The machine that measured, recognised or not as the profile's device.
 
-    An emulated one never is, whatever it calls itself.
+    An emulated one never is, whatever it calls itself, and none is where the profile
+    has no device.
     """
     model = machine.cpu_model
-    own = device.recognises(machine.machine, model) and machine.emulator is None
+    own = (
+        device is not None
+        and device.recognises(machine.machine, model)
+        and machine.emulator is None
+    )
     if machine.emulator is not None:
         model = f"{model}, emulated by {machine.emulator}: times mean nothing"
-    return LatencyHost(machine.machine, model, is_profile_device=own, target=target)
+    return LatencyHost(
+        machine.machine,
+        model,
+        is_profile_device=own,
+        target=target,
+        has_device=device is not None,
+    )
 
 
 def check_runtime(machine: Machine, profile: DeviceProfile, target: str) -> None:

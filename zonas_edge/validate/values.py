@@ -73,12 +73,14 @@ class LatencyHost:
 
     Args:
         target: how it was reached: ``local``, ``ssh://…``, or ``bundle``.
+        has_device: whether the profile has a device at all.
     """
 
     machine: str
     cpu_model: str
     is_profile_device: bool
     target: str = "local"
+    has_device: bool = True
 
 
 @dataclass(frozen=True)
