@@ -50,9 +50,7 @@ def reference_for(
 
 def fits_budget(reference: Reference, profile: DeviceProfile, task: TaskSpec) -> bool:
     """True if a reference network is inside every upper limit of the budget."""
-    return all(
-        cost <= allowed for _, allowed, cost in _costs(reference, profile, task)
-    )
+    return all(cost <= allowed for _, allowed, cost in _costs(reference, profile, task))
 
 
 def _costs(

@@ -65,9 +65,7 @@ def compare(
     ] = COMPARISON,
     offline: o.Offline = False,
     resume: o.Resume = False,
-    no_plots: Annotated[
-        bool, typer.Option("--no-plots", help="Tables alone.")
-    ] = False,
+    no_plots: Annotated[bool, typer.Option("--no-plots", help="Tables alone.")] = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
