@@ -6,6 +6,7 @@ that a search is held to: latency by the estimate, the file by its upper bound.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from zonas_edge.constraint import KIB, expected_latency, number
 from zonas_edge.cost import parameters, reference_bytes
@@ -13,6 +14,21 @@ from zonas_edge.errors import BudgetError
 from zonas_edge.profile import DeviceProfile
 from zonas_edge.reference import WIDEST, Reference, ReferenceName
 from zonas_edge.space import TaskSpec
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A limit and the cost beside it.
+
+    Args:
+        limit: the profile's key.
+        allowed: largest value, inclusive.
+        cost: the network's own, in the same unit.
+    """
+
+    limit: str
+    allowed: float
+    cost: float
 
 
 def reference_for(
@@ -31,36 +47,42 @@ def reference_for(
     """
     if not name.scales:
         return Reference(name)
-    for limit, allowed, cost in _costs(Reference(name, 1), profile, task):
-        if cost > allowed:
-            raise BudgetError(
-                f"{profile.path}: budget.{limit} is {number(allowed)}, below the"
-                f" narrowest {name.value} ({number(cost)})",
-                f"raise budget.{limit}",
-            )
+    for excess in excesses(Reference(name, 1), profile, task):
+        raise BudgetError(
+            f"{profile.path}: budget.{excess.limit} is {number(excess.allowed)}, below"
+            f" the narrowest {name.value} ({number(excess.cost)})",
+            f"raise budget.{excess.limit}",
+        )
     fitting, beyond = 1, WIDEST + 1
     while beyond - fitting > 1:
         middle = (fitting + beyond) // 2
-        if fits_budget(Reference(name, middle), profile, task):
-            fitting = middle
-        else:
+        if excesses(Reference(name, middle), profile, task):
             beyond = middle
+        else:
+            fitting = middle
     return Reference(name, fitting)
 
 
-def fits_budget(reference: Reference, profile: DeviceProfile, task: TaskSpec) -> bool:
-    """True if a reference network is inside every upper limit of the budget."""
-    return all(cost <= allowed for _, allowed, cost in _costs(reference, profile, task))
+def excesses(
+    reference: Reference, profile: DeviceProfile, task: TaskSpec
+) -> tuple[Bound, ...]:
+    """Every upper limit of a budget that a reference network is beyond."""
+    return tuple(
+        bound
+        for bound in _costs(reference, profile, task)
+        if bound.cost > bound.allowed
+    )
 
 
 def _costs(
     reference: Reference, profile: DeviceProfile, task: TaskSpec
-) -> Iterator[tuple[str, float, float]]:
-    """Name, largest allowed value, and the network's own, of every upper limit."""
+) -> Iterator[Bound]:
+    """Every upper limit beside the network's cost."""
     budget = profile.budget
-    yield "parameters", budget.parameters, parameters(reference, task)
+    yield Bound("parameters", budget.parameters, parameters(reference, task))
     latency = expected_latency(profile, reference, profile.search_space, task)
     if budget.latency_p95_ms is not None and latency is not None:
-        yield "latency_p95_ms", budget.latency_p95_ms, latency.p95
+        yield Bound("latency_p95_ms", budget.latency_p95_ms, latency.p95)
     if budget.model_kb is not None:
-        yield "model_kb", budget.model_kb, reference_bytes(reference, task) / KIB
+        size = reference_bytes(reference, task) / KIB
+        yield Bound("model_kb", budget.model_kb, size)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from zonas_edge import __version__
-from zonas_edge.cli import calibrate, datasets, deliver, make, profiles, runs
+from zonas_edge.cli import baseline, calibrate, datasets, deliver, make, profiles, runs
 from zonas_edge.cli.failure import INTERRUPTED, failed, interrupted
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app = typer.Typer(
 for command in (
     make.search,
     make.retrain,
+    baseline.baseline,
     deliver.export,
     deliver.validate,
     deliver.check,

@@ -70,8 +70,8 @@ def search(
     ):
         _search(session, progress)
         if not no_retrain:
-            _retrain(session, progress)
-    _show_run(session, out, as_json=as_json)
+            train(session, progress)
+    show_made(session, out, as_json=as_json)
 
 
 def retrain(
@@ -125,8 +125,8 @@ def retrain(
             threads=threads,
             resume=resume,
         )
-        _retrain(session, progress)
-    _show_run(session, out, as_json=as_json)
+        train(session, progress)
+    show_made(session, out, as_json=as_json)
 
 
 def run(
@@ -198,7 +198,7 @@ def run(
         ) as session,
     ):
         _search(session, progress)
-        _retrain(session, progress)
+        train(session, progress)
         tell = deliver(session, progress, place)
     raise typer.Exit(tell(as_json))
 
@@ -219,14 +219,16 @@ def _search(session: "Session", progress: "Progress") -> None:
         progress.warn(text)
 
 
-def _retrain(session: "Session", progress: "Progress") -> None:
+def train(session: "Session", progress: "Progress") -> None:
+    """Retrain the chosen network of a run."""
     from zonas_edge.pipeline.retrain import run_retrain
 
     progress.begin("retrain")
     run_retrain(session.run, session.request, session.dataset, progress.retrain_epoch)
 
 
-def _show_run(session: "Session", out: Path, *, as_json: bool) -> None:
+def show_made(session: "Session", out: Path, *, as_json: bool) -> None:
+    """Print what became of a run, and what to type next."""
     from zonas_edge.cli.output import show, show_json
     from zonas_edge.report.runs import run_renderable, run_summary
 

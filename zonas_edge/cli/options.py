@@ -24,7 +24,10 @@ RunName = Annotated[
 ]
 Profile = Annotated[
     str,
-    typer.Option(metavar="NAME|FILE", help="Device profile: a shipped one or TOML."),
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Device profile: a shipped one or TOML; or small, medium, large.",
+    ),
 ]
 Dataset = Annotated[
     str,

@@ -12,10 +12,10 @@ from zonas_edge.artifact import Run
 from zonas_edge.compare.plan import Cell
 from zonas_edge.compare.published import Onlooker
 from zonas_edge.data.dataset import Dataset
+from zonas_edge.pipeline.choose import choose_network
 from zonas_edge.pipeline.deliver import run_export
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.retrain import run_retrain
-from zonas_edge.pipeline.search import run_search
 from zonas_edge.pipeline.session import session_of
 from zonas_edge.retrain import RetrainRecord
 from zonas_edge.search.record import EpochRecord
@@ -57,7 +57,7 @@ class Task:
         request = Request.from_dict(data["request"], "task")
         return cls(
             out=Path(data["out"]),
-            cell=Cell(data["name"], data["dataset"], request),
+            cell=Cell(data["name"], data["dataset"], request, request.profile),
             commit=data["commit"],
             published_protocol=data["published_protocol"],
         )
@@ -114,7 +114,7 @@ def make(task: Task, dataset: Dataset, teller: Teller) -> None:
     ) as session:
         run = session.run
         _remember_commit(run, task.commit)
-        run_search(run, request, dataset, teller.search_epoch, teller.selection)
+        choose_network(run, request, dataset, teller.search_epoch, teller.selection)
         _retrain(task, run, dataset, teller)
         if not run.finished("export"):
             teller.tell("export")

@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from zonas_edge.data.dataset import Dataset
-from zonas_edge.errors import UsageError
+from zonas_edge.errors import UsageError, did_you_mean
 from zonas_edge.pipeline.begin import run_name
 from zonas_edge.pipeline.request import Request
-from zonas_edge.profile import Acceptance, Budget, DeviceProfile
-from zonas_edge.runtimes import load_consistent_profile
+from zonas_edge.profile import (
+    Acceptance,
+    Budget,
+    DeviceProfile,
+    Level,
+    ProfileOrLevel,
+    profile_on,
+)
+from zonas_edge.reference import ReferenceName
+from zonas_edge.runtimes import load_profile_or_level
+from zonas_edge.search.method import METHODS
 
 
 @dataclass(frozen=True)
@@ -63,52 +72,76 @@ class Source:
 
 @dataclass(frozen=True)
 class Cell:
-    """One network to be made: a run's name, and what it is made under.
+    """One row to be: a run's name, and what its network is made under.
 
     Args:
-        name: of the run's folder.
+        name: of the run's folder; cells whose network is the same share it.
         dataset: name of the data set.
-        request: everything else.
+        request: what the run is made under.
+        profile: what the row stands under; the request's own unless a run is shared.
     """
 
     name: str
     dataset: str
     request: Request
+    profile: DeviceProfile
 
     def facts(self) -> dict[str, Any]:
         """What tells the cell apart in a table."""
-        budget = self.request.profile.budget
+        budget = self.profile.budget
         return {
             "run": self.name,
             "method": self.request.method,
             "dataset": self.dataset,
-            "profile": self.request.profile.name,
+            "profile": self.profile.name,
             "budget": budget.parameters,
             "min_parameters": budget.min_parameters,
             "seed": self.request.seed,
         }
 
 
+def methods_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The methods of the grid, each once: searches and reference networks.
+
+    Raises:
+        UsageError: there is no such method.
+    """
+    known = [*METHODS, *ReferenceName]
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"--methods: no method named {name}",
+                did_you_mean(name.lower(), known, "--methods ")
+                or f"--methods with some of {', '.join(known)}",
+            )
+    return tuple(dict.fromkeys(names))
+
+
 def profiles_of(
     names: Sequence[str], budgets: Sequence[int]
-) -> tuple[DeviceProfile, ...]:
+) -> tuple[ProfileOrLevel, ...]:
     """The profiles of the grid.
 
     Args:
-        names: shipped names or files.
+        names: shipped names, files, or constraint levels.
         budgets: parameters; () for each profile's own budget.
 
     Raises:
         ProfileError: a profile that can't be used.
+        UsageError: a budget for a constraint level, which is one.
     """
-    profiles = [load_consistent_profile(name) for name in dict.fromkeys(names)]
+    profiles = [load_profile_or_level(name) for name in dict.fromkeys(names)]
     if not budgets:
         return tuple(profiles)
-    return tuple(
-        with_budget(profile, parameters)
-        for profile in profiles
-        for parameters in dict.fromkeys(budgets)
-    )
+    found = []
+    for profile in profiles:
+        if isinstance(profile, Level):
+            raise UsageError(
+                f"--budgets: profile {profile.name} is a budget itself",
+                "leave out --budgets, or name a device's profile",
+            )
+        found += [with_budget(profile, number) for number in dict.fromkeys(budgets)]
+    return tuple(found)
 
 
 def with_budget(profile: DeviceProfile, parameters: int) -> DeviceProfile:
@@ -152,7 +185,7 @@ def cells_of(
     *,
     methods: Sequence[str],
     sources: Sequence[Source],
-    profiles: Sequence[DeviceProfile],
+    profiles: Sequence[ProfileOrLevel],
     seeds: int,
 ) -> tuple[Cell, ...]:
     """Every cell, in the order in which they are made.
@@ -161,12 +194,14 @@ def cells_of(
     the methods alternate, so that what is there at any time can be compared.
 
     Raises:
-        UsageError: two cells would have the same name.
+        UsageError: two different cells would have the same name.
+        ProfileError: a constraint level has no band for a data set.
     """
     cells = tuple(_cells(settings, methods, sources, profiles, seeds))
     taken: dict[str, Cell] = {}
     for cell in cells:
-        if (other := taken.setdefault(cell.name, cell)) is not cell:
+        other = taken.setdefault(cell.name, cell)
+        if other.request != cell.request:
             raise UsageError(
                 f"{cell.name}: two cells of this name, of {other.request.dataset} under"
                 f" {other.request.profile.path} and of {cell.request.dataset} under"
@@ -180,23 +215,43 @@ def _cells(
     settings: Settings,
     methods: Sequence[str],
     sources: Sequence[Source],
-    profiles: Sequence[DeviceProfile],
+    choices: Sequence[ProfileOrLevel],
     seeds: int,
 ) -> Iterator[Cell]:
     for source in sources:
+        profiles = [profile_on(choice, source.name) for choice in choices]
         for seed in range(seeds):
             for profile in profiles:
                 for method in methods:
-                    words = (source.name, profile.name, method, f"seed{seed}")
-                    request = Request(
-                        profile=profile,
-                        dataset=source.source,
-                        seed=seed,
-                        epochs=settings.epochs,
-                        retrain_epochs=settings.retrain_epochs,
-                        method=method,
-                        device=settings.device,
-                        flip=source.flip,
-                        data_dir=source.folder,
-                    )
-                    yield Cell(run_name(*words), source.name, request)
+                    made = _made_under(method, profile, profiles)
+                    request = _request(settings, source, method, made, seed)
+                    words = (source.name, made.name, method, f"seed{seed}")
+                    yield Cell(run_name(*words), source.name, request, profile)
+
+
+def _made_under(
+    method: str, profile: DeviceProfile, profiles: Sequence[DeviceProfile]
+) -> DeviceProfile:
+    """The first profile under which a method makes the same file.
+
+    A reference network of one width is what it is under every budget.
+    """
+    if method in list(ReferenceName) and not ReferenceName(method).scales:
+        return next(one for one in profiles if one.runtime == profile.runtime)
+    return profile
+
+
+def _request(
+    settings: Settings, source: Source, method: str, profile: DeviceProfile, seed: int
+) -> Request:
+    return Request(
+        profile=profile,
+        dataset=source.source,
+        seed=seed,
+        epochs=settings.epochs if method in METHODS else 0,
+        retrain_epochs=settings.retrain_epochs,
+        method=method,
+        device=settings.device,
+        flip=source.flip,
+        data_dir=source.folder,
+    )

@@ -19,16 +19,16 @@ from zonas_edge.compare.plan import (
     Source,
     budgets_of,
     cells_of,
+    methods_of,
     profiles_of,
 )
 from zonas_edge.compare.pool import Crew, visible_gpus
 from zonas_edge.compare.results import Comparison, gather
 from zonas_edge.compare.steps import Listener, measure, train
 from zonas_edge.data.load import is_path, load_dataset
-from zonas_edge.errors import UsageError, did_you_mean
+from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.host import prepare, resolve_device
 from zonas_edge.pipeline.request import describe
-from zonas_edge.search.method import METHODS
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def compare(
         UsageError: an option that can't be used, or a folder of something else.
         DatasetError: data that can't be used.
     """
-    methods = _methods(wanted.methods)
+    methods = methods_of(wanted.methods)
     profiles = profiles_of(wanted.profiles, budgets_of(wanted.budgets))
     device = resolve_device(wanted.device)
     prepare(device, wanted.threads)
@@ -119,16 +119,6 @@ def compare(
         )
         write_json(folder.results, found.to_dict())
     return found
-
-
-def _methods(names: Sequence[str]) -> tuple[str, ...]:
-    for name in names:
-        if name not in METHODS:
-            raise UsageError(
-                f"--methods: no method {name}",
-                did_you_mean(name, METHODS) or f"one of {', '.join(METHODS)}",
-            )
-    return tuple(dict.fromkeys(names))
 
 
 def _sources(wanted: Wanted, listener: Listener) -> tuple[Source, ...]:

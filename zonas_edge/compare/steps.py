@@ -41,9 +41,10 @@ def train(
         Why cells were not made, by name.
     """
     code = commit()
+    once = {cell.name: cell for cell in cells}
     tasks = [
         Task(folder.runs, cell, code, settings.published_protocol)
-        for cell in cells
+        for cell in once.values()
         if not _trained(cell, folder)
     ]
     ledger = _Ledger([task.cell.name for task in tasks], listener)

@@ -28,8 +28,9 @@ class Begun:
 
 
 def default_name(request: Request, dataset: str) -> str:
-    """Name of a run without ``--name``: data set, profile and seed."""
-    return run_name(dataset, request.profile.name, f"seed{request.seed}")
+    """Name of a run without ``--name``: data set, profile, reference, and seed."""
+    network = () if request.reference is None else (request.method,)
+    return run_name(dataset, request.profile.name, *network, f"seed{request.seed}")
 
 
 def run_name(*words: str) -> str:

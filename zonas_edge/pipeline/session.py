@@ -16,9 +16,9 @@ from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.begin import begin
+from zonas_edge.pipeline.choose import check_request
 from zonas_edge.pipeline.host import changes, environment, prepare, resolve_device
 from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_data
-from zonas_edge.pipeline.search import check_budget
 from zonas_edge.profile import Acceptance, load_gates, profile_on, with_fitted
 from zonas_edge.runtimes import load_profile_or_level
 from zonas_edge.validate.verdict import check_gates
@@ -46,9 +46,9 @@ class Asked:
         dataset: name or path.
         data_dir: where the files of known sets lie, None for the usual places.
         seed: of everything random, >= 0.
-        epochs: of the search, >= 1.
+        epochs: of the search, >= 1; 0 for a reference network.
         retrain_epochs: of retraining, >= 1.
-        method: a name of ``search.method``.
+        method: a name of ``search.method``, or of a reference network.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of torch, None for its own choice.
         flip: the user's word that a mirrored image keeps its class.
@@ -180,7 +180,7 @@ def session_of(
         BudgetError: a budget that no network can meet.
         DatasetError: the data have changed since the run began.
     """
-    check_budget(request, dataset)
+    check_request(request, dataset)
     begun = begin(out, name, request, dataset=dataset.name, last=last, resume=resume)
     for text in begun.notices:
         watcher.note(text)
