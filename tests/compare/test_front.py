@@ -38,6 +38,12 @@ def test_the_hypervolume_is_the_share_of_dominated_squares(
     assert hypervolume(points, rectangle) == dominated / SIDE**2
 
 
+def test_what_lies_outside_of_the_rectangle_dominates_nothing_of_it() -> None:
+    rectangle = Rectangle(0, 10, 0.5, 1.0)
+    assert hypervolume([(11.0, 1.0), (5.0, 0.4)], rectangle) == 0.0
+    assert hypervolume([(11.0, 1.0), (5.0, 0.75)], rectangle) == 0.25
+
+
 def test_one_network_alone_spans_no_rectangle() -> None:
     points = [(1000.0, 0.9)]
     assert hypervolume(points, Rectangle.around(points)) is None

@@ -93,7 +93,8 @@ class Front:
         cost: that accuracy is set against.
         method: of the networks.
         points: not dominated by another of the same method, all budgets and seeds.
-        hypervolume: of these points, in the rectangle around all methods' networks.
+        hypervolume: of these points, in the rectangle around the networks of all
+            methods that are inside their budgets; what is larger dominates nothing.
         by_seed: of the networks of one seed, over the seeds; the same rectangle.
     """
 
@@ -170,7 +171,8 @@ def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
     for dataset in _distinct(row.dataset for row in rows):
         own = [row for row in rows if row.dataset == dataset]
         for cost in COSTS:
-            rectangle = Rectangle.around(points_of(own, cost))
+            inside = [row for row in own if row.parameters <= row.budget]
+            rectangle = Rectangle.around(points_of(inside, cost)) if inside else None
             for method in _distinct(row.method for row in own):
                 mine = [row for row in own if row.method == method]
                 found.append(_front(dataset, cost, method, mine, rectangle))
@@ -178,22 +180,30 @@ def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
 
 
 def _front(
-    dataset: str, cost: Cost, method: str, rows: Sequence[Row], rectangle: Rectangle
+    dataset: str,
+    cost: Cost,
+    method: str,
+    rows: Sequence[Row],
+    rectangle: Rectangle | None,
 ) -> Front:
     points = points_of(rows, cost)
-    volumes = [
-        hypervolume(
-            points_of([row for row in rows if row.seed == seed], cost), rectangle
-        )
-        for seed in _distinct(row.seed for row in rows)
-    ]
+    volumes = (
+        []
+        if rectangle is None
+        else [
+            hypervolume(
+                points_of([row for row in rows if row.seed == seed], cost), rectangle
+            )
+            for seed in _distinct(row.seed for row in rows)
+        ]
+    )
     known = [volume for volume in volumes if volume is not None]
     return Front(
         dataset=dataset,
         cost=cost,
         method=method,
         points=pareto(points),
-        hypervolume=hypervolume(points, rectangle),
+        hypervolume=None if rectangle is None else hypervolume(points, rectangle),
         by_seed=summarise(known) if known else None,
     )
 

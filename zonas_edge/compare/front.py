@@ -55,7 +55,7 @@ def hypervolume(points: Sequence[Point], rectangle: Rectangle) -> float | None:
     """Share of the rectangle that the points dominate, from 0 to 1.
 
     Args:
-        points: inside the rectangle.
+        points: those dearer than the rectangle or worse dominate nothing of it.
         rectangle: the same for all that is compared.
 
     Returns:
@@ -65,7 +65,15 @@ def hypervolume(points: Sequence[Point], rectangle: Rectangle) -> float | None:
     height = rectangle.best - rectangle.worst
     if not (width > 0 and height > 0):
         return None
-    front = pareto(points)
+    front = pareto(
+        [
+            (max(cost, rectangle.cheapest), min(accuracy, rectangle.best))
+            for cost, accuracy in points
+            if cost <= rectangle.dearest and accuracy >= rectangle.worst
+        ]
+    )
+    if not front:
+        return 0.0
     ends = [cost for cost, _ in front[1:]] + [rectangle.dearest]
     area = sum(
         (end - cost) * (accuracy - rectangle.worst)

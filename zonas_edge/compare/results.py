@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zonas_edge.artifact import Run
+from zonas_edge.artifact import Run, read_json
 from zonas_edge.compare.findings import contrasts, findings, fronts
 from zonas_edge.compare.plan import Cell
 from zonas_edge.compare.pool import Failure
@@ -104,11 +104,13 @@ def gather(
     for row in rows:
         record = records[row.run]
         known = search.setdefault(row.dataset, {})
-        searched = _shared(record.get("search_settings", {}))
-        _agree(f"{row.run}: search", known, row.method, searched, mixed)
+        if "search_settings" in record:  # a reference network has none
+            searched = _shared(record["search_settings"])
+            _agree(f"{row.run}: search", known, row.method, searched, mixed)
         trained = _shared(record.get("retrain_settings", {}))
         _agree(f"{row.run}: retraining", retrain, row.dataset, trained, mixed)
-        for key, value in record.get("environment", {}).items():
+        cpu = read_json(runs[row.run].report)["latency_host"]["cpu_model"]
+        for key, value in {**record.get("environment", {}), "cpu": cpu}.items():
             _agree(f"{row.run}: {key}", environment, key, value, mixed)
     commits = dict.fromkeys(
         commit for record in records.values() for commit in record.get("commits", [])

@@ -5,7 +5,6 @@ after another, so that no latency is that of a busy machine.
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any

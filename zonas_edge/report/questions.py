@@ -20,8 +20,7 @@ QUESTIONS: dict[Figure, tuple[str, str]] = {
     "accuracy": ("test accuracy", ".3f"),
     "auc": ("test AUC", ".3f"),
     "accuracy_max_over_test_epochs": (
-        "largest test accuracy over the retraining epochs (published protocol, beside"
-        " printed tables only)",
+        "largest test accuracy over epochs (published protocol, not ours)",
         ".3f",
     ),
     "val_accuracy": ("val accuracy at the chosen epoch", ".3f"),
@@ -57,8 +56,8 @@ NOTES = (
     (
         "A difference is taken pair by pair (same data, budget and seed) and is the"
         " method's figure minus the reference's. The hypervolume is the share that a"
-        " method's networks dominate of the rectangle around all networks of the set:"
-        " more is better, and only within one set and one cost."
+        " method's networks dominate of the rectangle around the set's networks that"
+        " are inside their budgets: more is better, within one set and one cost."
     ),
 )
 
