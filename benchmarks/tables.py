@@ -184,17 +184,15 @@ def comparison(result: dict[str, Any]) -> str:
     commits = ", ".join(commit[:10] for commit in result["commits"])
     tables = [table.markdown() for table in overview_tables(rows)]
     where = environment["cpu"] if environment["device"] == "cpu" else ""
-    return "\n\n".join(
-        [
-            *tables,
-            f"{counts} images; {settings['epochs']} search epochs,"
-            f" {settings['retrain_epochs']} retraining epochs;"
-            f" {where or environment['device']}, {settings['workers']} workers of"
-            f" {settings['threads']} thread, torch {environment['torch']},"
-            f" onnxruntime {environment['onnxruntime']}, {result['date']},"
-            f" commit {commits}.",
-        ]
+    made = (
+        f"{counts} images; {settings['epochs']} search epochs,"
+        f" {settings['retrain_epochs']} retraining epochs;"
+        f" {where or environment['device']}, {settings['workers']} workers of"
+        f" {settings['threads']} thread, torch {environment['torch']},"
+        f" onnxruntime {environment['onnxruntime']}, {result['date']},"
+        f" commit {commits}."
     )
+    return "\n\n".join([*tables, made])
 
 
 def comparisons(results: list[dict[str, Any]]) -> str:
