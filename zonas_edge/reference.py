@@ -39,9 +39,9 @@ _MOBILENET = (
 )
 """Expansion, feature maps, blocks, stride of the first block."""
 _MOBILENET_STEM, _MOBILENET_LAST = 32, 1280
-_MULTIPLE = 4
-"""Feature maps come in lanes of four floats; the paper's eight would make the steps
-between small widths coarse."""
+_MULTIPLE = 2
+"""Feature maps come in twos. Between narrow networks the paper's eights are steps so
+large that up to a fifth of a budget would be left."""
 
 
 class ReferenceName(StrEnum):
@@ -192,9 +192,9 @@ class Reference:
         return f"{self.name.value} (a reference network, width {self.width / FULL:g})"
 
     def _maps(self, maps: int) -> int:
-        """Feature maps at this width: a multiple of four, at least four."""
+        """Feature maps at this width: an even number."""
         wanted = maps * self.width / FULL
-        return max(_MULTIPLE, math.floor(wanted / _MULTIPLE + 0.5) * _MULTIPLE)
+        return max(_MULTIPLE, math.floor(wanted / _MULTIPLE + 1 / 2) * _MULTIPLE)
 
 
 def _resnet(image_channels: int) -> Iterator[Block]:
@@ -215,11 +215,12 @@ def _mobilenet(image_channels: int, maps: Callable[[int], int]) -> Iterator[Bloc
     yield Block((Convolution(image_channels, a, 3),), None, active=True)
     for expansion, full, count, first in _MOBILENET:
         b = maps(full)
-        for stride in (first, *[1] * (count - 1)):
-            inner = expansion * a
+        for place in range(count):
+            inner, stride = expansion * a, first if place == 0 else 1
             widen = (Convolution(a, inner, 1),) if expansion > 1 else ()
             depthwise = Convolution(inner, inner, 3, stride, groups=inner)
-            shortcut = () if stride == 1 and a == b else None
+            # by its place: whether maps happen to agree depends on the width
+            shortcut = None if place == 0 else ()
             row = (*widen, depthwise, Convolution(inner, b, 1))
             yield Block(row, shortcut, active=False)
             a = b

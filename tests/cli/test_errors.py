@@ -52,6 +52,22 @@ USAGE = {
         f"profile x86-65: not one of the {len(shipped_profiles())} shipped",
         "did you mean x86-64?",
     ),
+    "search --profile small --dataset digits": (
+        "profile small: no band was published for digits",
+        "zonas-edge profiles show small",
+    ),
+    "calibrate --profile small": (
+        "profile small: a constraint level, which has no device",
+        "zonas-edge profiles list",
+    ),
+    "check model.onnx --profile large": (
+        "profile large: a constraint level, which has no device",
+        "zonas-edge profiles list",
+    ),
+    "baseline resnet --profile x86-64 --dataset digits": (
+        "network: resnet is not one of resnet18, mobilenetv2",
+        "zonas-edge baseline --help",
+    ),
     "profiles check nothing": (
         "./nothing: no such file",
         "zonas-edge profiles list",

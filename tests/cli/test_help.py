@@ -51,6 +51,7 @@ def test_these_are_the_commands() -> None:
     assert [" ".join(words) for words in LEAVES] == [
         "search",
         "retrain",
+        "baseline",
         "export",
         "validate",
         "check",

@@ -18,7 +18,7 @@ def baseline(
         ),
     ],
     *,
-    profile: o.Profile,
+    profile: o.ProfileOrLevel,
     dataset: o.Dataset,
     data_dir: o.DataDir = None,
     seed: o.Seed = 0,

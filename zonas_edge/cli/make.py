@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def search(
     *,
-    profile: o.Profile,
+    profile: o.ProfileOrLevel,
     dataset: o.Dataset,
     latency_model: o.LatencyModel = None,
     data_dir: o.DataDir = None,
@@ -131,7 +131,7 @@ def retrain(
 
 def run(
     *,
-    profile: o.Profile,
+    profile: o.ProfileOrLevel,
     dataset: o.Dataset,
     latency_model: o.LatencyModel = None,
     data_dir: o.DataDir = None,

@@ -24,7 +24,12 @@ RunName = Annotated[
 ]
 Profile = Annotated[
     str,
+    typer.Option(metavar="NAME|FILE", help="Device profile: a shipped one or TOML."),
+]
+ProfileOrLevel = Annotated[
+    str,
     typer.Option(
+        "--profile",
         metavar="NAME|FILE",
         help="Device profile: a shipped one or TOML; or small, medium, large.",
     ),
