@@ -209,7 +209,7 @@ class Case:
     # -- what is computed ---------------------------------------------------------
 
     def _mixture(self, shift: Tensor | None = None) -> Mixture[Tensor]:
-        alphas = Alphas(self.phase.alpha.to(self.device), self.space.max_depth)
+        alphas = Alphas(self.phase.alpha.to(self.device), self.space)
         return alphas.mixture(
             self.phase.temperature, sizes=self.phase.sizes, shift=shift
         )

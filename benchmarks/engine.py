@@ -40,9 +40,7 @@ class EngineSearch:
         rho: float = 1.0,
     ) -> None:
         self.pair = pair
-        self.alphas = Alphas(
-            alpha.clone().requires_grad_(), pair.supernet.space.max_depth
-        )
+        self.alphas = Alphas(alpha.clone().requires_grad_(), pair.supernet.space)
         self.temperature, self.sizes, self.radius = temperature, sizes, radius
         self.rate = rate
         self.estimator = HybridEstimator(rho=rho)

@@ -17,7 +17,8 @@ import torch
 from measuring import synchronise
 
 from zonas_edge.data.batches import DeviceSplit, Normalisation
-from zonas_edge.search.loop import Search, SearchData
+from zonas_edge.search.feed import SearchData
+from zonas_edge.search.loop import Search
 from zonas_edge.search.method import DEFAULT
 from zonas_edge.search.settings import SearchSettings
 from zonas_edge.space import SearchSpace, TaskSpec

@@ -70,7 +70,9 @@ def test_the_late_mixtures_are_those_that_were_recorded() -> None:
     assert [entry.share for entry in late] == [0.6, 0.8, 1.0]
     assert source["recorded_epochs"] == [18, 24, 30]
     for entry in late:
-        mixture = Alphas(entry.alpha(), 3).mixture(entry.temperature, sizes=True)
+        mixture = Alphas(entry.alpha(), SearchSpace()).mixture(
+            entry.temperature, sizes=True
+        )
         for name, rows in entry.mixture.items():
             recorded = torch.tensor(rows, dtype=torch.float64)
             found = getattr(mixture, name)
@@ -85,7 +87,7 @@ def test_the_floor_counts_what_has_probability_and_nothing_else() -> None:
     space, task = SearchSpace(), TaskSpec(1, 28, 28, 2)
     found = []
     for phase in (dense, size, *late):
-        alphas = Alphas(phase.alpha, space.max_depth)
+        alphas = Alphas(phase.alpha, space)
         mixture = alphas.mixture(phase.temperature, sizes=phase.sizes)
         found.append(cases.live_macs(mixture, space, task))
     cell = 6 * (49 + 1) * 16**2 * 28**2  # every stage has as many

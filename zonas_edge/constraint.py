@@ -22,7 +22,7 @@ from zonas_edge.latency import (
 )
 from zonas_edge.profile import DeviceProfile, FittedLatency
 from zonas_edge.reference import Reference
-from zonas_edge.space import SearchSpace, TaskSpec
+from zonas_edge.space import FIXED_KERNEL, SearchSpace, TaskSpec
 
 KIB = 1024
 
@@ -192,22 +192,26 @@ def check_reachable(
     Raises:
         BudgetError: naming the limit and the nearest value that can be reached.
     """
+    which, narrow = "of this space", ""
+    if not space.sizes:
+        which = f"with {FIXED_KERNEL}x{FIXED_KERNEL} kernels at depth {space.max_depth}"
+        narrow = ", or choose a --method that searches sizes"
     for constraint in constraints:
         low = constraint.cost(smallest(space))
         high = constraint.cost(largest(space))
         if constraint.upper is not None and low > constraint.upper:
             raise BudgetError(
                 f"{where}: budget.{constraint.name} is {number(constraint.upper)},"
-                f" below the smallest network of this space ({number(low)})",
+                f" below the smallest network {which} ({number(low)})",
                 f"raise budget.{constraint.name}, or lower space.channels"
-                f" ({space.channels})",
+                f" ({space.channels}){narrow}",
             )
         if constraint.lower is not None and high < constraint.lower:
             raise BudgetError(
                 f"{where}: budget.{constraint.name} is {number(constraint.lower)},"
-                f" above the largest network of this space ({number(high)})",
+                f" above the largest network {which} ({number(high)})",
                 f"lower budget.{constraint.name}, or raise space.channels"
-                f" ({space.channels})",
+                f" ({space.channels}){narrow}",
             )
 
 

@@ -57,7 +57,7 @@ def test_a_shift_is_added_before_the_projection() -> None:
 
 
 def test_a_detached_mixture_has_no_gradient() -> None:
-    found = Alphas(alphas().vector.requires_grad_(), SPACE.max_depth)
+    found = Alphas(alphas().vector.requires_grad_(), SPACE)
     mixture = found.mixture(1.5, sizes=True)
     assert mixture.op.requires_grad
     assert not any(part.requires_grad for part in vars(detached(mixture)).values())

@@ -25,7 +25,8 @@ from zonas_edge.constraint import fits
 from zonas_edge.cost import parameters
 from zonas_edge.data.batches import Normalisation
 from zonas_edge.search.alphas import OP_ENTRIES
-from zonas_edge.search.loop import Search, SearchData
+from zonas_edge.search.feed import SearchData
+from zonas_edge.search.loop import Search
 from zonas_edge.search.method import MethodName
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.search.schedule import Schedule
@@ -81,8 +82,8 @@ def same(first: Search, second: Search) -> bool:
     a, b = first.state_dict(), second.state_dict()
     return bool(
         torch.equal(a["alphas"], b["alphas"])
-        and torch.equal(a["pair"]["base"]["weights"], b["pair"]["base"]["weights"])
-        and torch.equal(a["pair"]["twin"]["weights"], b["pair"]["twin"]["weights"])
+        and torch.equal(a["copies"]["base"]["weights"], b["copies"]["base"]["weights"])
+        and torch.equal(a["copies"]["twin"]["weights"], b["copies"]["twin"]["weights"])
         and torch.equal(a["generator"], b["generator"])
         and first.mixture().op.tobytes() == second.mixture().op.tobytes()
     )

@@ -46,7 +46,7 @@ def test_the_paper_s_settings_are_the_published_ones() -> None:
     )
     assert found.method.schedule.rate == 0.1
     assert found.method.alpha_rate == 0.015
-    assert found.alpha_betas == (0.5, 0.999)
+    assert found.method.alpha_betas == (0.5, 0.999)
     assert found.method.alpha_decay == 1e-3
     assert found.method.inner_steps == 10
 

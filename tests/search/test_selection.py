@@ -19,11 +19,11 @@ from zonas_edge.constraint import Constraint, fits
 from zonas_edge.cost import byte_table, exact, expected, parameter_table, parameters
 from zonas_edge.errors import BudgetError
 from zonas_edge.nn.supernet import Supernet
+from zonas_edge.search.repair import repair
 from zonas_edge.search.selection import (
     Selection,
     SelectionSettings,
     draw,
-    repair,
     select,
 )
 from zonas_edge.space import OPS, Op
@@ -80,7 +80,7 @@ def test_the_mean_count_of_drawn_networks_is_the_expected_one() -> None:
 def test_the_ranking_is_sorted_and_inside_the_budget() -> None:
     limits = [limit((LOW + HIGH) // 4, SPACE)]
     found = select_from(uniform(SPACE), limits)
-    losses = [candidate.loss for candidate in found.ranking]
+    losses = [candidate.loss or 0.0 for candidate in found.ranking]
     assert losses == sorted(losses)
     assert found.best == found.ranking[0]
     assert found.drawn == 31
@@ -93,6 +93,7 @@ def test_the_ranking_is_sorted_and_inside_the_budget() -> None:
         assert architecture.connected
         assert architecture.simplified() == architecture
         assert architecture.belongs_to(SPACE)
+        assert candidate.accuracy is not None
         assert 0 <= candidate.accuracy <= 1
     assert len({candidate.architecture for candidate in found.ranking}) == len(losses)
 

@@ -15,6 +15,7 @@ from zonas_edge.compare.front import Point
 from zonas_edge.compare.row import Row
 from zonas_edge.cost import exact, parameter_table
 from zonas_edge.pipeline.request import request_of
+from zonas_edge.pipeline.search import space_of
 from zonas_edge.search.selection import draw
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import TaskSpec
@@ -191,7 +192,7 @@ def sampled_parameters(run: Run) -> tuple[int, ...]:
     request = request_of(run)
     channels, height, width = run.read()["dataset"]["image"]
     classes = len(run.read()["dataset"]["class_names"])
-    space = request.profile.search_space
+    space = space_of(request)
     table = parameter_table(space, TaskSpec(channels, height, width, classes))
     mixture: Probabilities = Mixture(
         **{

@@ -12,6 +12,7 @@ from typing import Any
 from zonas_edge.artifact import Run, create_run, find_run, list_runs
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.request import Request
+from zonas_edge.search.method import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Begun:
 
 
 def default_name(request: Request, dataset: str) -> str:
-    """Name of a run without ``--name``: data set, profile, reference, and seed."""
-    network = () if request.reference is None else (request.method,)
-    return run_name(dataset, request.profile.name, *network, f"seed{request.seed}")
+    """Name of a run without ``--name``: data set, profile, other method, seed."""
+    method = () if request.method == DEFAULT else (request.method,)
+    return run_name(dataset, request.profile.name, *method, f"seed{request.seed}")
 
 
 def run_name(*words: str) -> str:

@@ -22,11 +22,14 @@ from zonas_edge.pipeline.blueprint import costs_of, read_blueprint
 from zonas_edge.pipeline.epochs import go_on, run_epochs
 from zonas_edge.pipeline.request import Request, halves
 from zonas_edge.reference import Reference
-from zonas_edge.search.loop import Search, SearchData
+from zonas_edge.search.feed import SearchData
+from zonas_edge.search.loop import Search
+from zonas_edge.search.method import METHODS
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.search.selection import Selection, SelectionSettings, select
 from zonas_edge.search.settings import SearchSettings, default_batch
 from zonas_edge.seed import derived_seed
+from zonas_edge.space import SearchSpace
 
 OnSearch = Callable[[EpochRecord, int], None]
 """Called after each epoch with its record and the number of epochs."""
@@ -39,12 +42,17 @@ def check_budget(request: Request, dataset: Dataset) -> tuple[Constraint, ...]:
         BudgetError: no network of the space can meet one of them.
         UsageError: the profile's latency model says nothing of these networks.
     """
-    space = request.profile.search_space
+    space = space_of(request)
     if request.profile.device is not None:
         latency_model(request.profile, space, dataset.task)  # used later, refused now
     limits = constraints_of(request.profile, space, dataset.task)
     check_reachable(limits, space, request.profile.path)
     return limits
+
+
+def space_of(request: Request) -> SearchSpace:
+    """What a request's method decides of the profile's space."""
+    return METHODS[request.method].narrowed(request.profile.search_space)
 
 
 def search_settings(request: Request, dataset: Dataset) -> SearchSettings:
@@ -82,12 +90,11 @@ def run_search(
         return read_architecture(run)
     limits = check_budget(request, dataset)
     settings = search_settings(request, dataset)
-    space = request.profile.search_space
     train = DeviceSplit.of(dataset.train, request.device)
     normalisation = Normalisation.of(dataset.train)
     for_weights, for_alphas = halves(dataset, request.seed)
     search = Search(
-        space,
+        space_of(request),
         dataset.task,
         limits,
         SearchData(train.take(for_weights), train.take(for_alphas), normalisation),
@@ -110,7 +117,7 @@ def run_search(
         val=DeviceSplit.of(dataset.val, request.device),
         normalisation=normalisation,
         rng=np.random.default_rng(derived_seed(request.seed, "selection")),
-        settings=SelectionSettings(),
+        settings=SelectionSettings.of(settings.method),
     )
     best = selection.best.architecture
     write_json(run.architecture, best.to_json())
@@ -145,10 +152,10 @@ def _summary(
 ) -> dict[str, Any]:
     """What ``run.json`` keeps of a search."""
     best = selection.best
-    losses = [candidate.loss for candidate in selection.ranking]
     taken = search.stock()
     return {
         "epochs": search.epoch,
+        "passes": round(search.passes),
         "alpha_updates": search.alpha_updates,
         "converged": search.converged,
         "mean_maximum": taken[0],
@@ -157,8 +164,11 @@ def _summary(
         "distinct": selection.distinct,
         "fitting": selection.fitting,
         "repaired": selection.repaired,
-        "ranked": len(selection.ranking),
-        "ranking_loss": {"best": losses[0], "worst": losses[-1]},
+        "ranked": selection.ranked,
+        "ranking_loss": {
+            "best": best.loss,
+            "worst": selection.ranking[-1].loss,
+        },
         "val_accuracy": best.accuracy,
         **costs_of(best.architecture, request.profile, dataset.task),
     }

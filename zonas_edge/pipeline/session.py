@@ -21,6 +21,7 @@ from zonas_edge.pipeline.host import changes, environment, prepare, resolve_devi
 from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_data
 from zonas_edge.profile import Acceptance, load_gates, profile_on, with_fitted
 from zonas_edge.runtimes import load_profile_or_level
+from zonas_edge.search.method import METHODS
 from zonas_edge.validate.verdict import check_gates
 
 DECIDED = 0.9
@@ -321,7 +322,10 @@ def _forget_retraining(run: Run) -> None:
 
 def search_doubts(run: Run) -> tuple[str, ...]:
     """Why the architecture may be no better than one drawn blindly, a sentence each."""
-    found: dict[str, Any] = run.read().get("search", {})
+    record = run.read()
+    if not METHODS[record["request"]["method"]].decides:
+        return ()  # which is what it says of itself
+    found: dict[str, Any] = record.get("search", {})
     updates = int(found.get("alpha_updates", 0))
     maximum = float(found.get("mean_maximum", 1.0))
     if not updates:

@@ -17,6 +17,7 @@ from zonas_edge.artifact import CHOOSING, SCHEMA, Run, network_chosen, read_json
 from zonas_edge.blueprint import blueprint_from_json
 from zonas_edge.errors import UsageError
 from zonas_edge.report.words import count, latency_source, plain
+from zonas_edge.search.method import METHODS
 
 STAGES = (*CHOOSING, "retrain", "export", "validate")
 
@@ -143,7 +144,7 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if choice := _choice(summary):
         yield from _cost_rows(choice, _budget(summary))
     if "search" in summary:
-        yield from _search_rows(summary["search"])
+        yield from _search_rows(summary["search"], summary["request"]["method"])
     if "retrain" in summary:
         best = summary["retrain"]
         yield (
@@ -154,6 +155,19 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 f" epoch {best['epoch']} of {best['epochs']}"
             ),
         )
+
+
+def _progress(found: dict[str, Any], *, decides: bool) -> str:
+    """How long was searched, and what came of it."""
+    epochs = count(found["epochs"], "epoch")
+    if not decides:
+        return f"uniform draws, weights trained for {epochs}"
+    return (
+        f"{epochs}, {count(found['alpha_updates'], 'alpha update')},"
+        f" {'converged' if found['converged'] else 'not converged'}"
+        f" (mean maximum {found['mean_maximum']:.2f},"
+        f" entropy {found['mean_entropy']:.2f})"
+    )
 
 
 def _choice(summary: dict[str, Any]) -> dict[str, Any]:
@@ -191,26 +205,17 @@ def _cost_rows(
     )
 
 
-def _search_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield (
-        "search",
-        (
-            f"{count(found['epochs'], 'epoch')},"
-            f" {count(found['alpha_updates'], 'alpha update')},"
-            f" {'converged' if found['converged'] else 'not converged'}"
-            f" (mean maximum {found['mean_maximum']:.2f},"
-            f" entropy {found['mean_entropy']:.2f})"
-        ),
-    )
+def _search_rows(found: dict[str, Any], method: str) -> Iterator[tuple[str, str]]:
+    yield "search", f"{method}: {_progress(found, decides=METHODS[method].decides)}"
     spread = found["ranking_loss"]
-    yield (
-        "selection",
-        (
-            f"{count(found['ranked'], 'network')} ranked,"
-            f" val loss {spread['best']:.3f} to {spread['worst']:.3f}"
-            f"{', made to fit the budget' if found['repaired'] else ''}"
-        ),
+    ranked = (
+        f"{count(found['ranked'], 'network')} ranked,"
+        f" val loss {spread['best']:.3f} to {spread['worst']:.3f}"
+        if found["ranked"]
+        else "the first network that fits, not ranked"
     )
+    repaired = ", made to fit the budget" if found["repaired"] else ""
+    yield "selection", f"{ranked}{repaired}"
 
 
 def _data(dataset: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from zonas_edge.data.batches import batch_of
-from zonas_edge.search.hypergradient import Estimator, HybridEstimator, PaperEstimator
 from zonas_edge.search.method import METHODS, Method
 from zonas_edge.search.weights import WeightSettings
 
@@ -15,13 +14,13 @@ class SearchSettings:
     """What a search does, apart from its data, space and budget.
 
     Args:
-        method: what the weights tell of alpha, with its own figures.
-        epochs: passes over the half of the train split that trains the weights, >= 1.
+        method: how alpha is searched, with its own figures.
+        epochs: passes over the half of the train split that trains the weights; 0 where
+            the method trains nothing.
         batch_size: images a step, of both halves.
         seed: of everything random.
         flip: mirrored images keep their class.
         weights: optimiser of the weights.
-        alpha_betas: moments of alpha's Adam.
         patience: fraction of the epochs for which no decision may change.
         settling: fraction of the epochs after the start of the size phase before which
             the search doesn't stop.
@@ -34,7 +33,6 @@ class SearchSettings:
     seed: int
     flip: bool
     weights: WeightSettings = field(default_factory=WeightSettings)
-    alpha_betas: tuple[float, float] = (0.5, 0.999)
     patience: float = 0.1
     settling: float = 0.2
     confidence: float = 0.9
@@ -49,14 +47,17 @@ class SearchSettings:
         seed: int,
         flip: bool,
     ) -> "SearchSettings":
-        """The settings of a search by the name of its method."""
-        return cls(METHODS[method], epochs, batch_size, seed, flip)
+        """The settings of a search by the name of its method.
 
-    def hypergradient(self) -> Estimator:
-        """The estimator itself."""
-        if self.method.published:
-            return PaperEstimator()
-        return HybridEstimator()
+        Args:
+            method: one of ``METHODS``.
+            epochs: as asked for, >= 1; the method says how many that are.
+            batch_size: images a step.
+            seed: of everything random.
+            flip: mirrored images keep their class.
+        """
+        found = METHODS[method]
+        return cls(found, found.epochs_for(epochs), batch_size, seed, flip)
 
 
 def default_batch(images: int, published: int | None) -> int:
