@@ -15,6 +15,7 @@ from zonas_edge.compare.plan import (
     profiles_of,
 )
 from zonas_edge.errors import ProfileError, UsageError
+from zonas_edge.profile import load_profile
 
 SETTINGS = Settings(
     epochs=3, retrain_epochs=5, device="cpu", threads=1, published_protocol=False
@@ -54,13 +55,10 @@ def test_a_network_that_no_budget_changes_is_made_once_and_stands_under_each() -
 
 
 def test_a_budget_takes_the_place_of_every_limit_and_of_the_gates() -> None:
-    (profile,) = (
-        {cell.profile.name: cell for cell in a_plan()}["x86-64-1000"].profile,
-    )
+    profile = {cell.profile.name: cell for cell in a_plan()}["x86-64-1000"].profile
     assert profile.budget.model_dump(exclude_none=True) == {"parameters": 1000}
     assert profile.acceptance.model_dump(exclude_none=True) == {"min_sensitivity": {}}
-    (base,) = profiles_of(["x86-64"], [])
-    assert profile.runtime == base.runtime
+    assert profile.runtime == load_profile("x86-64").runtime
 
 
 def test_a_reference_network_has_no_epochs_of_a_search() -> None:
@@ -84,10 +82,10 @@ def test_a_level_is_the_band_of_its_data_set() -> None:
     ("mistake", "kind", "message", "hint"),
     [
         (
-            lambda: methods_of(["zo-dart"]),
+            lambda: methods_of(["resnet"]),
             UsageError,
-            "--methods: no method named zo-dart",
-            "did you mean --methods zo-darts++?",
+            "--methods: no method named resnet",
+            "did you mean --methods resnet18?",
         ),
         (
             lambda: budgets_of(["100k"]),

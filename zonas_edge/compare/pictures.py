@@ -201,7 +201,7 @@ def sampled_parameters(run: Run) -> tuple[int, ...]:
         }
     )
     rng = np.random.default_rng(derived_seed(request.seed, "sampled sizes"))
-    drawn = draw(mixture, DRAWS, channels=space.channels, rng=rng)
+    drawn = draw(mixture, DRAWS, channels=space.channels, rng=rng, tied=not space.sizes)
     return tuple(
         int(exact(table, network.simplified()))
         for network in drawn

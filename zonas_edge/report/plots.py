@@ -55,8 +55,9 @@ def draw(pictures: Pictures, out: Path) -> tuple[Path, ...]:
     with plain_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     files = []
-    settings = {"svg.hashsalt": "zonas-edge", "font.size": 9.0, "axes.axisbelow": True}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(
+        {"svg.hashsalt": "zonas-edge", "font.size": 9.0, "axes.axisbelow": True}
+    ):
         for name, figure in _figures(pictures):
             for ending in ("png", "svg"):
                 file = folder / f"{_file_name(name)}.{ending}"
@@ -123,8 +124,9 @@ def scatter_figure(scatter: Scatter) -> Figure:
 
 def _cloud(axes: Axes, cloud: Cloud, colour: str, marker: str) -> None:
     x, y = zip(*cloud.points, strict=True)
-    style = {"color": colour, "marker": marker}
-    axes.plot(x, y, linestyle="none", markersize=5, alpha=0.55, label="_", **style)
+    axes.plot(
+        x, y, color=colour, marker=marker, linestyle="none", markersize=5, alpha=0.55
+    )
     x, y = zip(*cloud.front, strict=True)
     axes.plot(
         x,
@@ -132,8 +134,9 @@ def _cloud(axes: Axes, cloud: Cloud, colour: str, marker: str) -> None:
         drawstyle="steps-post",
         linewidth=1.3,
         markersize=6,
+        color=colour,
+        marker=marker,
         label=_label(cloud.method),
-        **style,
     )
 
 
@@ -141,8 +144,8 @@ def course_figure(course: Course) -> Figure:
     """One panel an edge, one line an operation."""
     figure = Figure(figsize=(11.0, 5.6))
     grid = figure.subplots(STAGES, len(EDGES), sharex=True, sharey=True, squeeze=False)
-    for stage, edge in np.ndindex(STAGES, len(EDGES)):
-        axes: Axes = grid[stage, edge]
+    axes: Axes
+    for (stage, edge), axes in np.ndenumerate(grid):
         for column, op in enumerate(OPS):
             axes.plot(
                 course.epochs,
@@ -183,10 +186,11 @@ def sizes_figure(sizes: Sizes) -> Figure:
     drawn = [size for one in sizes.sampled for size in one.parameters]
     low = min([*drawn, sizes.least or sizes.most])
     high = max([*drawn, sizes.most])
-    bins = np.geomspace(low * 0.95, high * 1.05, 50)
+    bins: list[float] = np.geomspace(low * 0.95, high * 1.05, 50).tolist()
     count = len(sizes.sampled)
     figure = Figure(figsize=(7.0, 1.2 + 1.1 * count))
     grid = figure.subplots(count, 1, sharex=True, squeeze=False)
+    axes: Axes
     for one, axes, colour in zip(
         sizes.sampled, grid[:, 0], itertools.cycle(COLOURS), strict=False
     ):
