@@ -14,7 +14,7 @@ from tests.cli.test_help import told
 from zonas_edge.compare.row import CLOCKED
 
 GRID = [
-    *("compare", "--methods", "zo-darts++,mobilenetv2", "--datasets", "./bands.npz"),
+    *("compare", "--methods", "zo-darts++,random-single", "--datasets", "./bands.npz"),
     *("--profiles", "./small.toml", "--seeds", "2", *SHORT, "--workers", "2"),
     *("--published-protocol", "--quiet"),
 ]
@@ -44,7 +44,7 @@ def results_of(bench: Bench) -> dict[str, Any]:
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A bench with an undisturbed comparison in it; tests read it only."""
     bench = furnish(tmp_path_factory.mktemp("compared"))
-    made = bench.run(*GRID)
+    made = bench.run(*GRID, limit_s=900)
     assert made.returncode == 0, made.stderr
     (bench.folder / "told.txt").write_text(made.stdout, encoding="utf-8")
     return bench
@@ -68,18 +68,25 @@ def children_of(process: int) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_comparison_killed_at_several_points_ends_in_the_same_rows(
     compared: Bench, bench: Bench
 ) -> None:
     run = bench.folder / OUT / "runs" / FIRST
     words = GRID
-    for file, lines in (("history.jsonl", 1), ("published.jsonl", 2)):
+    for file, lines, number, code in (
+        ("history.jsonl", 1, signal.SIGKILL, -signal.SIGKILL),
+        ("history.jsonl", 2, signal.SIGINT, 130),
+        ("published.jsonl", 2, signal.SIGKILL, -signal.SIGKILL),
+    ):
         child = bench.start(*words)
         wait_for(run / file, lines, child)
-        child.send_signal(signal.SIGKILL)
-        child.communicate(timeout=60)
+        child.send_signal(number)
+        _, noise = child.communicate(timeout=60)
+        assert child.returncode == code
+        assert noise.startswith("interrupted; go on with: " if code == 130 else "")
         words = [*GRID, "--resume"]
-    made = bench.run(*words)
+    made = bench.run(*words, limit_s=900)
 
     assert made.returncode == 0, made.stderr
     assert made.stderr == ""
@@ -95,14 +102,14 @@ def test_a_worker_that_is_killed_costs_its_cell_alone_and_the_cell_can_be_made_a
     wait_for(run / "history.jsonl", 1, child)
     for worker in children_of(child.pid):
         subprocess.run(["kill", "-9", str(worker)], check=True)  # noqa: S607
-    _, noise = child.communicate(timeout=300)
+    _, noise = child.communicate(timeout=900)
 
     assert child.returncode == 1
     assert noise == f"warning: {FIRST}: its worker died: exit code -9\n"
     (failure,) = results_of(bench)["failures"]
     assert (failure["run"], failure["seed"]) == (FIRST, 0)
     assert len(results_of(bench)["rows"]) == 3
-    assert bench.run(*GRID, "--resume").returncode == 0
+    assert bench.run(*GRID, "--resume", limit_s=900).returncode == 0
     assert rows_of(bench) == rows_of(compared)
 
 
@@ -175,6 +182,7 @@ def test_cells_that_fail_are_told_and_the_exit_code_is_the_first_one_s(
 ) -> None:
     words = [*GRID, "--budgets", "9"]
     words[words.index("--seeds") + 1] = "1"
+    words[words.index("--methods") + 1] = "zo-darts++,mobilenetv2"
     answer = bench.run(*words)
 
     assert answer.returncode == 3

@@ -200,7 +200,7 @@ class _Worker(threading.Thread):
                 stderr=log,
                 text=True,
                 encoding="utf-8",
-                env=_environment(crew, self._number),
+                env=environment_of(crew, self._number, os.environ),
                 pass_fds=crew.kept,
                 start_new_session=True,  # a terminal's Ctrl-C shall reach us alone
             )
@@ -209,8 +209,15 @@ class _Worker(threading.Thread):
         return self._child
 
 
-def _environment(crew: Crew, number: int) -> dict[str, str]:
-    found = dict(os.environ) | dict.fromkeys(_LIBRARIES, str(crew.threads))
+def environment_of(crew: Crew, number: int, ours: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a worker: its threads, its GPU, and where our code lies.
+
+    Args:
+        crew: how the work is spread.
+        number: of the worker, from 0.
+        ours: variables of this process.
+    """
+    found = {**ours, **dict.fromkeys(_LIBRARIES, str(crew.threads))}
     # the same code as ours, wherever it was found
     path = [str(Path(zonas_edge.__file__).parents[1]), found.get("PYTHONPATH", "")]
     found["PYTHONPATH"] = os.pathsep.join(word for word in path if word)

@@ -126,7 +126,7 @@ def _searched(search: Mapping[str, Any]) -> float | None:
 
 
 def _inside_after(cell: Cell, run: Run) -> int | None:
-    budget = cell.request.profile.budget
+    budget = cell.profile.budget
     least = budget.min_parameters or 0
     for line in read_lines(run.history):
         expected = line.get("expected", {}).get("parameters")
