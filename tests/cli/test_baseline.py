@@ -195,3 +195,20 @@ def test_a_calibration_takes_no_reference_network(trained: Bench) -> None:
     assert str(caught.value) == (
         f"{run.path}: its network is mobilenetv2, not one of a search"
     )
+
+
+@pytest.mark.slow
+def test_a_level_is_searched_under_as_a_profile_is(
+    tmp_path: Path, medmnist_dir: Path
+) -> None:
+    words = ["search", "--profile", "small", "--dataset", "breastmnist", "--no-retrain"]
+    where = ["--data-dir", str(medmnist_dir), "--threads", "1", "--epochs", "1"]
+
+    made = furnish(tmp_path).run(*words, *where, "--json")
+
+    assert made.returncode == 0, made.stderr
+    found = json.loads(made.stdout)
+    assert "expected latency" not in made.stderr
+    assert found["request"]["profile"]["device"] is None
+    assert found["search"]["parameters"] <= 221_486
+    assert found["search"]["estimated_latency_ms"] is None

@@ -28,7 +28,7 @@ def test_the_known_networks_have_the_known_counts() -> None:
     assert weights_of(build(MOBILENET, TaskSpec(3, 32, 32, 1000))) == 3_504_872
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.integers(1, 600), tasks())
 def test_the_costs_are_those_of_the_module(width: int, task: TaskSpec) -> None:
     reference = mobilenet(width)
@@ -127,7 +127,8 @@ def test_every_weight_learns(reference: Reference) -> None:
     network = build(reference, SMALL, torch.Generator().manual_seed(0))
     images = torch.rand(8, 3, 9, 13, generator=torch.Generator().manual_seed(1))
     labels = torch.arange(8) % 3
-    functional.cross_entropy(network(images), labels).backward()
+    loss = functional.cross_entropy(network(images), labels)
+    loss.backward()  # type: ignore[no-untyped-call]
     without = [
         name
         for name, weight in network.named_parameters()

@@ -144,7 +144,8 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if choice := _choice(summary):
         yield from _cost_rows(choice, _budget(summary))
     if "search" in summary:
-        yield from _search_rows(summary["search"], summary["request"]["method"])
+        method = summary["request"]["method"]
+        yield from _search_rows(summary["search"], method)
     if "retrain" in summary:
         best = summary["retrain"]
         yield (
@@ -155,6 +156,12 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 f" epoch {best['epoch']} of {best['epochs']}"
             ),
         )
+
+
+def _choice(summary: dict[str, Any]) -> dict[str, Any]:
+    """What the record tells of the network, whichever way it was come by."""
+    records = (summary.get(stage) for stage in CHOOSING)
+    return next((found for found in records if found is not None), {})
 
 
 def _progress(found: dict[str, Any], *, decides: bool) -> str:
@@ -168,12 +175,6 @@ def _progress(found: dict[str, Any], *, decides: bool) -> str:
         f" (mean maximum {found['mean_maximum']:.2f},"
         f" entropy {found['mean_entropy']:.2f})"
     )
-
-
-def _choice(summary: dict[str, Any]) -> dict[str, Any]:
-    """What the record tells of the network, whichever way it was come by."""
-    records = (summary.get(stage) for stage in CHOOSING)
-    return next((found for found in records if found is not None), {})
 
 
 def _cost_rows(
