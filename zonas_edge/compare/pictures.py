@@ -111,7 +111,8 @@ def pictures(rows: Sequence[Row], out: Path) -> Pictures:
         UsageError: a file of a run can't be read.
     """
     runs = Folder(out).runs
-    searched = [row for row in rows if row.search_seconds is not None]
+    # without a history: reference networks, and searches that train nothing
+    searched = [row for row in rows if read_lines(Run(runs / row.run).history)]
     first = {
         (row.dataset, row.profile, row.method): row
         for row in sorted(searched, key=lambda row: row.seed, reverse=True)
