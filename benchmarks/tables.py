@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import checkout
+from comparison_tables import comparisons
 from latency_tables import binding_latency, latency_error
 from load_tables import load_matrix
 from speed_tables import growth, retrain_speed, search_speed
@@ -125,6 +126,7 @@ def methods() -> str:
 
 
 SECTIONS = {
+    "comparisons": lambda: comparisons(read("compare-*.json")),
     "latency": every(
         ("latency-error*.json", latency_error),
         ("binding-latency*.json", binding_latency),

@@ -247,6 +247,20 @@ class Retraining:
         self._best_weights = state["best_weights"]
 
 
+def averaged_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    """The averaged weights in a state, which are what val has judged at its epoch.
+
+    Args:
+        state: of ``Retraining.state_dict``.
+    """
+    inner = "module."
+    return {
+        name.removeprefix(inner): value
+        for name, value in state["averaged"].items()
+        if name.startswith(inner)
+    }
+
+
 def mix(
     images: Float[Tensor, "n c h w"], generator: torch.Generator, probability: float
 ) -> tuple[Float[Tensor, "n c h w"], Tensor, float]:

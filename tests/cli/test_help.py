@@ -57,6 +57,7 @@ def test_these_are_the_commands() -> None:
         "check",
         "calibrate",
         "run",
+        "compare",
         "profiles list",
         "profiles show",
         "profiles check",

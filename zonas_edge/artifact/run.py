@@ -5,8 +5,6 @@ be repeated, resumed, or copied to another machine as one folder. Its state is r
 from the disk each time and never kept in memory, where it could differ.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from zonas_edge.artifact.files import REPAIR, plain_errors, read_json, sweep, write_json
+from zonas_edge.artifact.files import (
+    LOCK,
+    REPAIR,
+    lock_folder,
+    plain_errors,
+    read_json,
+    sweep,
+    write_json,
+)
 from zonas_edge.errors import UsageError, did_you_mean
 
 State = Literal["started", "finished"]
@@ -25,7 +31,6 @@ CHOOSING = ("search", "baseline")
 LONGEST_NAME = 100
 
 _FIRST = "zonas-edge search --profile NAME --dataset NAME"
-_LOCK = ".lock"
 
 
 class _File:
@@ -56,6 +61,7 @@ class Run:
     retrain_log = _File("retrain.jsonl")
     retrain_checkpoint = _File("retrain.ckpt")
     weights = _File("weights.pt")
+    published_log = _File("published.jsonl")
     model = _File("model.onnx")
     golden = _File("golden.npz")
     report = _File("report.json")
@@ -144,21 +150,9 @@ class Run:
         Raises:
             UsageError: another command holds it, or the system refuses.
         """
-        with plain_errors(self.path):
-            descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            with plain_errors(self.path):
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise UsageError(
-                        f"{self.path}: in use by another zonas-edge",
-                        "wait for it, or choose another --name",
-                    ) from None
+        with lock_folder(self.path, "wait for it, or choose another --name"):
             sweep(self.path)
             yield
-        finally:
-            os.close(descriptor)
 
     def _begin(self) -> None:
         created = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -248,7 +242,7 @@ def _check_free(run: Run) -> None:
             "add --resume to go on with it, or choose another --name",
         )
     # A command that was killed before it wrote a record may have left its litter.
-    if any(name != _LOCK and ".tmp-" not in name for name in content):
+    if any(name != LOCK and ".tmp-" not in name for name in content):
         raise UsageError(
             f"{run.path}: a folder with files in it that is no run",
             "choose another --name",

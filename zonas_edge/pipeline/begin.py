@@ -30,9 +30,13 @@ class Begun:
 
 def default_name(request: Request, dataset: str) -> str:
     """Name of a run without ``--name``: data set, profile, other method, seed."""
-    method = "" if request.method == DEFAULT else f"-{request.method}"
-    words = f"{dataset}-{request.profile.name}{method}-seed{request.seed}"
-    return re.sub(r"[^\w.+-]+", "_", words).lstrip(".-_")[:80]
+    method = () if request.method == DEFAULT else (request.method,)
+    return run_name(dataset, request.profile.name, *method, f"seed{request.seed}")
+
+
+def run_name(*words: str) -> str:
+    """A name that a folder can have, made of words that may be any text."""
+    return re.sub(r"[^\w.+-]+", "_", "-".join(words)).lstrip(".-_")[:80]
 
 
 def begin(

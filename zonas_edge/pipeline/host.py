@@ -2,7 +2,9 @@
 
 import ctypes
 import platform
+import subprocess
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,8 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 """Parameters of glibc's ``mallopt`` (malloc.h)."""
 
 PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "pillow")
+CODE = ("zonas_edge", "profiles", "benchmarks/*.py")
+"""What of a checkout a figure comes from."""
 
 
 def resolve_device(device: str) -> str:
@@ -77,6 +81,31 @@ def environment(device: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
     }
     return facts | {name: version(name) for name in PACKAGES}
+
+
+def commit() -> str:
+    """The commit that this code is checked out at; ``unknown`` if it is installed.
+
+    ``+changes`` behind it says that code differs from the commit.
+    """
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():  # else git might tell of a repository around us
+        return "unknown"
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words],  # noqa: S607 - the developer's own git
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", *CODE)
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"  # no git here, or a copy without its history
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -1,7 +1,9 @@
 """Retraining as a step of a run: log, checkpoints, the weights that are shipped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+
+from torch import Tensor
 
 from zonas_edge.artifact import Run
 from zonas_edge.data.batches import DeviceSplit, Normalisation
@@ -83,7 +85,17 @@ def read_network(run: Run, task: TaskSpec) -> tuple[Classifier, Normalisation]:
         UsageError: it isn't there yet, or a file is damaged.
     """
     state = load_state(run.weights)
-    network = build(read_blueprint(run), task)
-    network.load_state_dict(state["network"])
-    network.eval()
+    network = network_with(run, task, state["network"])
     return network, Normalisation(state["mean"], state["std"])
+
+
+def network_with(run: Run, task: TaskSpec, weights: Mapping[str, Tensor]) -> Classifier:
+    """The run's network with some weights of it, in evaluation mode.
+
+    Raises:
+        UsageError: its architecture isn't there yet.
+    """
+    network = build(read_blueprint(run), task)
+    network.load_state_dict(weights)
+    network.eval()
+    return network

@@ -148,14 +148,47 @@ def new_session(
         classes=asked.classes,
         data_dir=None if dataset.folder is None else Path(dataset.folder),
     )
+    with session_of(
+        request, dataset, watcher, out=out, name=name, last=last, resume=resume
+    ) as session:
+        yield replace(session, gates=gates)
+
+
+@contextmanager
+def session_of(
+    request: Request,
+    dataset: Dataset,
+    watcher: Watcher,
+    *,
+    out: Path,
+    name: str | None,
+    last: str,
+    resume: bool,
+) -> Iterator[Session]:
+    """Begin a run of a request, or go on with one, and keep others out of it.
+
+    Args:
+        request: what is asked for.
+        dataset: its data, loaded already.
+        watcher: hears what became of an older run.
+        out: folder of runs.
+        name: of the run, or None for one made from the request.
+        last: the stage whose end makes the run finished.
+        resume: go on with the run if it exists.
+
+    Raises:
+        UsageError: a run that can't be gone on with.
+        BudgetError: a budget that no network can meet.
+        DatasetError: the data have changed since the run began.
+    """
     check_request(request, dataset)
     begun = begin(out, name, request, dataset=dataset.name, last=last, resume=resume)
     for text in begun.notices:
         watcher.note(text)
     with begun.run.lock():
         same_data(begun.run, dataset)
-        remember_host(begun.run, device, "environment", watcher)
-        yield Session(begun.run, request, dataset, gates)
+        remember_host(begun.run, request.device, "environment", watcher)
+        yield Session(begun.run, request, dataset)
 
 
 @contextmanager
@@ -278,6 +311,7 @@ def _forget_retraining(run: Run) -> None:
             run.retrain_checkpoint,
             run.retrain_log,
             run.weights,
+            run.published_log,
             run.model,
             run.golden,
             run.example,
