@@ -12,6 +12,8 @@ from typing import Any
 import checkout
 from latency_tables import binding_latency, latency_error
 
+from zonas_edge.search.method import METHODS
+
 README = checkout.ROOT / "README.md"
 COLUMNS = (
     "profile",
@@ -205,7 +207,22 @@ def latency() -> str:
     return "\n\n".join(parts) or "Not measured yet."
 
 
-SECTIONS = {"latency": latency, "results": runs, "speed": speed}
+def methods() -> str:
+    """Every method: what it is, its cost, where it comes from."""
+    lines = [
+        "| `--method` | what it is | passes a batch | rate of alpha | source |",
+        "|---|---|--:|--:|---|",
+    ]
+    for method in METHODS.values():
+        rate = f"{method.alpha_rate:g}" if method.decides else "-"
+        lines.append(
+            f"| `{method.name}` | {method.summary} | {method.passes_per_batch:g}"
+            f" | {rate} | {method.source} |"
+        )
+    return "\n".join(lines)
+
+
+SECTIONS = {"latency": latency, "results": runs, "speed": speed, "methods": methods}
 """What stands between the markers of each name."""
 
 

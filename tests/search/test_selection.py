@@ -1,5 +1,7 @@
 """From a mixture to one network inside the budget."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,31 @@ def test_if_no_draw_fits_the_most_probable_network_is_repaired() -> None:
     assert [fits(limits, candidate.architecture) for candidate in found.ranking] == [
         True
     ]
+
+
+NARROW = replace(SPACE, sizes=False)
+
+
+def test_without_sizes_one_cell_is_drawn_for_all_stages() -> None:
+    rng = np.random.default_rng(0)
+    mixture = uniform(SPACE)
+    mixture.kernel[:], mixture.depth[:] = [0, 0, 1], [0, 1]
+    found = list(draw(mixture, 50, channels=2, rng=rng, tied=True))
+    assert all(network.belongs_to(NARROW) for network in found)
+    assert len(set(found)) == 50
+    untied = list(draw(mixture, 50, channels=2, rng=rng))
+    assert not any(network.belongs_to(NARROW) for network in untied)
+
+
+@settings(max_examples=8)
+@given(st.integers(LOW, HIGH))
+def test_a_network_without_sizes_is_repaired_within_its_space(budget: int) -> None:
+    start = largest(NARROW)
+    limits = [limit(budget, NARROW)]
+    found = repair(start, certain(start, 2), limits, NARROW)
+    assert fits(limits, found)
+    assert found.connected
+    assert found.belongs_to(NARROW)
 
 
 @settings(max_examples=8)

@@ -72,7 +72,11 @@ Threads = Annotated[
 ]
 Method = Annotated[
     MethodName,
-    typer.Option(metavar="NAME", help=f"How to search: {', '.join(MethodName)}."),
+    typer.Option(
+        metavar="NAME",
+        # not all of them: help text is broken at their hyphens
+        help="How to search, such as darts, milenas or random; a wrong name lists all.",
+    ),
 ]
 Flip = Annotated[
     bool,

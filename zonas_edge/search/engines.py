@@ -3,7 +3,7 @@
 import torch
 
 from zonas_edge.search.hypergradient import HybridEstimator, PaperEstimator
-from zonas_edge.search.method import Estimator
+from zonas_edge.search.method import EstimatorName
 from zonas_edge.search.pair import Pair
 from zonas_edge.search.settings import SearchSettings
 from zonas_edge.search.single import Single
@@ -14,8 +14,8 @@ from zonas_edge.seed import derived_seed
 from zonas_edge.space import SearchSpace, TaskSpec
 
 _ZEROTH_ORDER = {
-    Estimator.HYBRID: HybridEstimator,
-    Estimator.PAPER: PaperEstimator,
+    EstimatorName.HYBRID: HybridEstimator,
+    EstimatorName.PAPER: PaperEstimator,
 }
 
 

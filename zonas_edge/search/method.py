@@ -38,7 +38,7 @@ class MethodName(StrEnum):
     RANDOM_SINGLE = "random-single"
 
 
-class Estimator(StrEnum):
+class EstimatorName(StrEnum):
     """What tells how alpha should move."""
 
     HYBRID = "hybrid"
@@ -73,13 +73,13 @@ class Penalty(StrEnum):
     """Not at all: the budget only decides which draws are kept."""
 
 
-_PASSES: Mapping[Estimator, tuple[int, int]] = {
-    Estimator.HYBRID: (2, 1),
-    Estimator.PAPER: (2, 1),
-    Estimator.DIRECT: (1, 1),
-    Estimator.UNROLLED: (1, 4),
-    Estimator.MIXED: (1, 2),
-    Estimator.NONE: (1, 0),
+_PASSES: Mapping[EstimatorName, tuple[int, int]] = {
+    EstimatorName.HYBRID: (2, 1),
+    EstimatorName.PAPER: (2, 1),
+    EstimatorName.DIRECT: (1, 1),
+    EstimatorName.UNROLLED: (1, 4),
+    EstimatorName.MIXED: (1, 2),
+    EstimatorName.NONE: (1, 0),
 }
 """Forward and backward passes of a training step, and of a step of alpha."""
 
@@ -112,7 +112,7 @@ class Method:
     name: MethodName
     summary: str
     source: str
-    estimator: Estimator
+    estimator: EstimatorName
     rows: Rows = Rows.SPARSEMAX
     sizes: bool = True
     penalty: Penalty = Penalty.NONE
@@ -128,7 +128,7 @@ class Method:
     @property
     def decides(self) -> bool:
         """False if alpha stays where it began: networks are drawn uniformly."""
-        return self.estimator is not Estimator.NONE
+        return self.estimator is not EstimatorName.NONE
 
     @property
     def passes_per_batch(self) -> float:
@@ -160,7 +160,7 @@ _OURS = Method(
     "sparsemax, sizes and penalty; the direct gradient exact, the implicit one by two"
     " copies of the weights",
     "ZO-DARTS++, arXiv:2503.06092, with the changes of this tool",
-    Estimator.HYBRID,
+    EstimatorName.HYBRID,
     penalty=Penalty.OWN,
 )
 _PAPER = replace(
@@ -168,7 +168,7 @@ _PAPER = replace(
     name=MethodName.ZO_DARTS_PP_PAPER,
     summary="the published estimator and penalty, its two copies made alike",
     source="ZO-DARTS++, arXiv:2503.06092",
-    estimator=Estimator.PAPER,
+    estimator=EstimatorName.PAPER,
     penalty=Penalty.PUBLISHED,
     float64=True,
     schedule=Schedule(rate=0.1),
@@ -196,7 +196,7 @@ _DARTS = replace(
     name=MethodName.DARTS,
     summary="as zo-darts, but the gradient through one training step, each step",
     source="DARTS second order, arXiv:1806.09055; rates of the ZO-DARTS+ comparison",
-    estimator=Estimator.UNROLLED,
+    estimator=EstimatorName.UNROLLED,
     float64=False,
     alpha_rate=3e-4,
     inner_steps=1,
@@ -208,7 +208,7 @@ _RANDOM = replace(
     summary="uniform draws inside the budget, ranked by weights that a uniform mixture"
     " has trained for as many passes as zo-darts++ takes",
     source="the control of any search: Li & Talwalkar, arXiv:1902.07638",
-    estimator=Estimator.NONE,
+    estimator=EstimatorName.NONE,
     penalty=Penalty.NONE,
     schedule=Schedule(size_phase=0.0),
 )
@@ -224,7 +224,7 @@ METHODS: Mapping[str, Method] = {
             summary="zo-darts++ without its implicit gradient, so with one copy of the"
             " weights",
             source="ablation: what the zeroth-order part is worth",
-            estimator=Estimator.DIRECT,
+            estimator=EstimatorName.DIRECT,
         ),
         _PLUS,
         _ZO_DARTS,
@@ -234,7 +234,7 @@ METHODS: Mapping[str, Method] = {
             name=MethodName.DARTS_FIRST_ORDER,
             summary="as darts, but the direct gradient alone",
             source="DARTS first order, arXiv:1806.09055; the same rates",
-            estimator=Estimator.DIRECT,
+            estimator=EstimatorName.DIRECT,
         ),
         replace(
             _DARTS,
@@ -242,7 +242,7 @@ METHODS: Mapping[str, Method] = {
             summary="as darts, but the direct gradients of a training and of a"
             " validation batch, added",
             source="MiLeNAS, arXiv:2003.12238; the same rates",
-            estimator=Estimator.MIXED,
+            estimator=EstimatorName.MIXED,
         ),
         _RANDOM,
         replace(

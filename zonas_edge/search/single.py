@@ -5,7 +5,7 @@ batch (first-order DARTS), the sum of those of a training and a validation batch
 (MiLeNAS), or the one through a training step that is only foreseen (second-order
 DARTS).
 
-Source: DARTS (arXiv:1806.09055, equations 5 to 8), MiLeNAS (arXiv:2003.12238, eq. 9).
+Source: DARTS (arXiv:1806.09055, equations 5 to 8), MiLeNAS (arXiv:2003.12238).
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zonas_edge.nn.supernet import Supernet
 from zonas_edge.search.alphas import Alphas
-from zonas_edge.search.method import Estimator
+from zonas_edge.search.method import EstimatorName
 from zonas_edge.search.weights import WeightCopy
 from zonas_edge.search.window import Answer, Batch, Question, Window
 
@@ -37,7 +37,7 @@ class Single:
         estimator: ``direct``, ``mixed`` or ``unrolled``; ``none`` is never asked.
     """
 
-    def __init__(self, copy: WeightCopy, estimator: Estimator) -> None:
+    def __init__(self, copy: WeightCopy, estimator: EstimatorName) -> None:
         self._copy = copy
         self._estimator = estimator
 
@@ -130,8 +130,8 @@ def unrolled(copy: WeightCopy, question: Question, distance: float = DISTANCE) -
     return judged.loss, first, first - window.rate * second
 
 
-_GRADIENTS: Mapping[Estimator, Callable[[WeightCopy, Question], Told]] = {
-    Estimator.DIRECT: direct,
-    Estimator.MIXED: mixed,
-    Estimator.UNROLLED: unrolled,
+_GRADIENTS: Mapping[EstimatorName, Callable[[WeightCopy, Question], Told]] = {
+    EstimatorName.DIRECT: direct,
+    EstimatorName.MIXED: mixed,
+    EstimatorName.UNROLLED: unrolled,
 }
