@@ -17,17 +17,17 @@ import torch
 from zonas_edge.architecture import Architecture, smallest
 from zonas_edge.calibrate.design import plan
 from zonas_edge.calibrate.fit import Observation
-from zonas_edge.calibrate.measuring import (
+from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields
+from zonas_edge.data.batches import Normalisation
+from zonas_edge.deploy.export import build_file
+from zonas_edge.device.job import Repeats, workspace
+from zonas_edge.device.measuring import (
     IMAGES,
     VISIT,
     Timings,
     machine_of,
     measure_networks,
 )
-from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields
-from zonas_edge.data.batches import Normalisation
-from zonas_edge.deploy.export import build_file
-from zonas_edge.device.job import Repeats, workspace
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError

@@ -60,7 +60,7 @@ What to do:
  4. Bring back the one file it has written, {report}. It is written after most
     failures too; bring it back all the same.
  5. On the computer with the run:
-    zonas-edge validate {run} --import {report}
+    zonas-edge validate {run}{options} --import {report}
 
 The images are those of the data set {dataset} that the network is tested with. Their
 labels are not here.
@@ -99,7 +99,8 @@ def write_bundle(path: Path, job: Job, about: Mapping[str, str]) -> Bundle:
     Args:
         path: a zip if it ends so, else a folder; neither may exist.
         job: what is measured there.
-        about: ``run``, ``profile``, ``dataset`` and ``runtime``, for the reader.
+        about: ``run``, ``profile``, ``dataset`` and ``runtime``, for the reader, and
+            the ``options`` of the command that reads the report, each after a space.
 
     Raises:
         UsageError: the place is taken, a file is missing, or the system refuses.
@@ -108,6 +109,7 @@ def write_bundle(path: Path, job: Job, about: Mapping[str, str]) -> Bundle:
     check_free(path)
     names = travelling_names([job])
     content = manifest([job], names)
+    about = {"options": "", **about}
     told = {**about, "generator": f"zonas-edge {__version__}", "command": COMMAND}
     readme = _README.format(report=REPORT, command=COMMAND, **about)
     texts = {

@@ -277,10 +277,9 @@ def _forget_retraining(run: Run) -> None:
             run.retrain_checkpoint,
             run.retrain_log,
             run.weights,
-            run.model,
-            run.golden,
             run.example,
-            run.report,
+            *run.float32,
+            *run.int8,
         ):
             file.unlink(missing_ok=True)
 

@@ -18,6 +18,7 @@ from zonas_edge.profile.values import (
     Device,
     DeviceProfile,
     LatencySource,
+    Quantization,
     RuntimeLimits,
     Space,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "FittedError",
     "FittedLatency",
     "LatencySource",
+    "Quantization",
     "RuntimeLimits",
     "Space",
     "load_gates",

@@ -186,6 +186,20 @@ class Acceptance(Section):
     min_sensitivity: dict[str, Share] = Field(default_factory=dict)
 
 
+class Quantization(Section):
+    """What an INT8 file may lose on the val split against the float file.
+
+    Args:
+        max_accuracy_drop: of the accuracy, at most.
+        max_sensitivity_drop: of any class's sensitivity, at most.
+        max_sensitivity_drop_of: the same for single classes, by name.
+    """
+
+    max_accuracy_drop: Share = 0.01
+    max_sensitivity_drop: Share = 0.02
+    max_sensitivity_drop_of: dict[str, Share] = Field(default_factory=dict)
+
+
 class Sections(Section):
     """The whole file."""
 
@@ -196,6 +210,7 @@ class Sections(Section):
     latency: LatencySource = LatencySource()
     space: Space = Space()
     acceptance: Acceptance = Acceptance()
+    quantization: Quantization = Quantization()
 
 
 class Gates(Section):

@@ -5,12 +5,26 @@ runner reports of it: its architecture, its processor and its board.
 """
 
 import shlex
+from dataclasses import dataclass
 
 from zonas_edge.device.measurement import Machine
 from zonas_edge.errors import IncompatibleError
 from zonas_edge.profile import Device, DeviceProfile
 from zonas_edge.runtimes import version_allowed, wanted_runtime
-from zonas_edge.validate.values import LatencyHost
+
+
+@dataclass(frozen=True)
+class LatencyHost:
+    """The machine of the latency, and whether it is the profile's own device.
+
+    Args:
+        target: how it was reached: ``local``, ``ssh://…``, or ``bundle``.
+    """
+
+    machine: str
+    cpu_model: str
+    is_profile_device: bool
+    target: str = "local"
 
 
 def host_of(machine: Machine, device: Device, target: str) -> LatencyHost:

@@ -1,0 +1,71 @@
+"""An INT8 file and its float file side by side, and what that holds for."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+from rich.text import Text
+
+from zonas_edge.report.words import count, plain
+from zonas_edge.validate import Changed, Speed
+
+
+def beside_table(
+    sizes: tuple[int, int], found: Changed | None, speed: Speed | None
+) -> Table:
+    """Size, accuracy, sensitivity, decisions and latency of both, where known.
+
+    Args:
+        sizes: bytes of the float file and of the INT8 file.
+        found: decisions of both on one split, or None.
+        speed: both timed in turn, or None.
+    """
+    table = Table("INT8 beside float32")
+    for name in ("float32", "INT8"):
+        table.add_column(name, justify="right")
+    before, after = sizes
+    table.add_row("size", f"{before:,} bytes", f"{after:,} bytes")
+    for row in (*_decisions(found), *_times(speed)):
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    return table
+
+
+def holds_for(speed: Speed) -> str:
+    """The sentence that keeps INT8 figures from being read as everybody's."""
+    own = "" if speed.host.is_profile_device else ", which is not the profile's device"
+    return (
+        f"INT8 holds for ONNX Runtime {speed.onnxruntime} on {speed.host.cpu_model}"
+        f" ({speed.host.machine}), {count(speed.threads, 'thread')}{own}; measure it"
+        " again with another version or processor."
+    )
+
+
+def _decisions(found: Changed | None) -> Iterator[tuple[str, str, str]]:
+    if found is None:
+        return
+    yield (
+        f"{found.split} accuracy",
+        f"{found.float32_accuracy:.3f}",
+        f"{found.accuracy:.3f}",
+    )
+    name, drop = found.worst
+    yield f"worst {found.split} sensitivity drop", "", f"{drop:+.3f} ({name})"
+    yield (
+        f"{found.split} decisions changed",
+        "",
+        f"{found.decisions:,} of {found.images:,}",
+    )
+
+
+def _times(speed: Speed | None) -> Iterator[tuple[str, str, str]]:
+    if speed is None:
+        return
+    yield (
+        "undisturbed latency",
+        f"{speed.float32_ms:.3f} ms",
+        f"{speed.int8_ms:.3f} ms",
+    )
+    yield (
+        "p50, in turn",
+        f"{speed.float32_p50_ms:.3f} ms",
+        f"{speed.int8_p50_ms:.3f} ms",
+    )
