@@ -180,7 +180,7 @@ def _exported(
 
     if place is None:
         return write(session, progress).summary()
-    progress.begin("export")
+    _begin_export(progress)
     run_export_int8(
         session.run,
         session.request,
@@ -196,9 +196,13 @@ def write(session: "Session", progress: "Progress") -> "Exported":
     """Export the network of a run."""
     from zonas_edge.pipeline.deliver import run_export
 
+    _begin_export(progress)
+    return run_export(session.run, session.request, session.dataset)
+
+
+def _begin_export(progress: "Progress") -> None:
     progress.begin("export")
     progress.step("writing the file and comparing it with torch on every val image")
-    return run_export(session.run, session.request, session.dataset)
 
 
 def deliver(

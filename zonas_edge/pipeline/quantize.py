@@ -47,7 +47,7 @@ def run_export_int8(
         exported.model,
         train=dataset.train,
         val=dataset.val,
-        runtime=profile.runtime,
+        profile=profile,
         seed=derived_seed(request.seed, "quantize"),
     )
     with workspace() as folder:

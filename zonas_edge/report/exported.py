@@ -52,7 +52,8 @@ def _int8(run: Run, told: dict[str, Any]) -> Iterator[RenderableType]:
         )
     yield Text(
         f"calibrated on {calibration['images']:,} train images, seed"
-        f" {calibration['seed']}: {plain(calibration['method'])}"
+        f" {calibration['seed']}: {plain(calibration['method'])},"
+        f" {calibration['weight_bits']}-bit weights"
     )
     yield beside_table((trial.float32_bytes, trial.model_bytes), trial.val, trial.speed)
     if trial.speed is not None:

@@ -129,7 +129,7 @@ def try_int8(
     progress("int8: comparing decisions on every val image")
     val, limits = candidate.val, profile.quantization
     before = file_probabilities(candidate.float32.read_bytes(), val.images)
-    after = file_probabilities(candidate.int8.read_bytes(), val.images)
+    after = file_probabilities(candidate.int8.read_bytes(), val.images, as_written=True)
     here = _compared(candidate, before, after)
     if (reason := _lost(here, limits)) is not None:
         return replace(trial, reason=reason, val=here)
@@ -220,10 +220,10 @@ def _unequal(found: Measurement) -> str | None:
 def _slower(speed: Speed, target: Target) -> str | None:
     if speed.int8_ms <= speed.float32_ms:
         return None
-    own = "" if speed.host.is_profile_device else ", not the profile's device"
+    own = "" if speed.host.is_profile_device else ", which is not the profile's device"
     return (
-        f"slower on {_place(target)}: {speed.int8_ms:.3f} ms undisturbed, float32"
-        f" {speed.float32_ms:.3f}{own}"
+        f"slower on {_place(target)}{own}: {speed.int8_ms:.3f} ms undisturbed, float32"
+        f" {speed.float32_ms:.3f} ms"
     )
 
 
