@@ -283,6 +283,20 @@ def test_parity_is_inclusive_and_fails_above_the_tolerance() -> None:
     assert not runner.parity(above, reference)["passed"]
 
 
+def test_golden_vectors_may_bring_a_tolerance_of_their_own(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    images = tiny_images(4)
+    moved = tiny_probabilities(images) + np.array([0.01, -0.01], np.float32)
+    results = []
+    for tolerance in ({}, {"tolerance": np.array(0.011)}):
+        np.savez(folder / "own.npz", images=images, probabilities=moved, **tolerance)
+        _, answer = run_here(capsys, folder, golden="own.npz")
+        results.append((answer["parity"]["tolerance"], answer["parity"]["passed"]))
+
+    assert results == [(1e-4, False), (0.011, True)]
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "error"),
     [

@@ -131,14 +131,14 @@ def try_int8(
     before = file_probabilities(candidate.float32.read_bytes(), val.images)
     after = file_probabilities(candidate.int8.read_bytes(), val.images, as_written=True)
     here = _compared(candidate, before, after)
-    if (reason := _lost(here, limits)) is not None:
+    if (reason := exceeded(here, limits)) is not None:
         return replace(trial, reason=reason, val=here)
     with _images(val) as (whole, few):
         found = _predict(candidate, whole, profile.runtime, target, progress)
         machine = found.answer.machine
         check_runtime(machine, profile, target.name)
         there = _compared(candidate, before, found.probabilities)
-        if (reason := _unequal(found) or _lost(there, limits)) is not None:
+        if (reason := _unequal(found) or exceeded(there, limits)) is not None:
             return replace(trial, reason=f"{_place(target)}: {reason}", val=there)
         times = measure_networks(
             target,
@@ -185,7 +185,7 @@ def _predict(
     return found
 
 
-def _lost(found: Changed, limits: Quantization) -> str | None:
+def exceeded(found: Changed, limits: Quantization) -> str | None:
     """The first limit that the decisions on the val split exceed, in words, or None."""
     drop = found.float32_accuracy - found.accuracy
     if drop > limits.max_accuracy_drop + ROUNDING:
