@@ -22,6 +22,7 @@ from tests.device.tiny import (
     tiny_probabilities,
     write_golden,
 )
+from zonas_edge.deploy.export import packed_golden
 from zonas_edge.device import runner
 from zonas_edge.device.job import MANIFEST, RUNNER
 from zonas_edge.device.measurement import read_measurement
@@ -289,8 +290,8 @@ def test_golden_vectors_may_bring_a_tolerance_of_their_own(
     images = tiny_images(4)
     moved = tiny_probabilities(images) + np.array([0.01, -0.01], np.float32)
     results = []
-    for tolerance in ({}, {"tolerance": np.array(0.011)}):
-        np.savez(folder / "own.npz", images=images, probabilities=moved, **tolerance)
+    for tolerance in (None, 0.011):
+        (folder / "own.npz").write_bytes(packed_golden(images, moved, tolerance))
         _, answer = run_here(capsys, folder, golden="own.npz")
         results.append((answer["parity"]["tolerance"], answer["parity"]["passed"]))
 

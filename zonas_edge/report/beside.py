@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zonas_edge.report.words import count, plain
-from zonas_edge.validate import Changed, Speed
+from zonas_edge.validate import Changed, LatencyHost, Speed
 
 
 def beside_table(
@@ -29,13 +29,23 @@ def beside_table(
     return table
 
 
-def holds_for(speed: Speed) -> str:
+def holds_for(host: LatencyHost, onnxruntime: str, threads: int) -> str:
     """The sentence that keeps INT8 figures from being read as everybody's."""
-    own = "" if speed.host.is_profile_device else ", which is not the profile's device"
     return (
-        f"INT8 holds for ONNX Runtime {speed.onnxruntime} on {speed.host.cpu_model}"
-        f" ({speed.host.machine}), {count(speed.threads, 'thread')}{own}; measure it"
-        " again with another version or processor."
+        f"INT8 holds for {_where(host, onnxruntime)}, {count(threads, 'thread')};"
+        " measure it again with another version or processor."
+    )
+
+
+def timed_on(speed: Speed) -> str:
+    """Where both files were timed in turn, for a report on another machine."""
+    return f"Both were timed in turn on {_where(speed.host, speed.onnxruntime)}."
+
+
+def _where(host: LatencyHost, onnxruntime: str) -> str:
+    own = "" if host.is_profile_device else ", which is not the profile's device"
+    return (
+        f"ONNX Runtime {onnxruntime} on {plain(host.cpu_model)} ({host.machine}){own}"
     )
 
 

@@ -56,8 +56,8 @@ def _int8(run: Run, told: dict[str, Any]) -> Iterator[RenderableType]:
         f" {calibration['weight_bits']}-bit weights"
     )
     yield beside_table((trial.float32_bytes, trial.model_bytes), trial.val, trial.speed)
-    if trial.speed is not None:
-        yield Text(plain(holds_for(trial.speed)))
+    if (speed := trial.speed) is not None:
+        yield Text(holds_for(speed.host, speed.onnxruntime, speed.threads))
 
 
 def _validation(run: Run, out: Path, *options: str) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.report.beside import beside_table, holds_for
+from zonas_edge.report.beside import beside_table, holds_for, timed_on
 from zonas_edge.report.words import latency_source, plain
 from zonas_edge.validate import Limit, ValidationReport
 
@@ -187,7 +187,11 @@ def _int8(report: ValidationReport) -> Iterator[RenderableType]:
         return
     sizes = (beside.float32_bytes, report.model_bytes)
     yield beside_table(sizes, beside.test, beside.speed)
-    yield Text(plain(holds_for(beside.speed)))
+    here = report.latency_host
+    version = report.environment.machine.onnxruntime
+    yield Text(holds_for(here, version, report.latency_ms.threads))
+    if (beside.speed.host, beside.speed.onnxruntime) != (here, version):
+        yield Text(timed_on(beside.speed))
 
 
 def _expected(milliseconds: float, source: str) -> tuple[str, str]:
