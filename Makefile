@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test test-slow lint bench golden clean
+.PHONY: demo test test-slow lint bench bench-cuda golden clean
 
 # The user's install: run dependencies only.
 $(VENV)/.installed: pyproject.toml
@@ -39,10 +39,24 @@ test-slow: $(VENV)/.dev
 golden: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) tests --update-golden
 
+# On two cores about two hours; benchmarks/search_speed.py --help says how to make the
+# longest of it in pieces.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/evidence.py run --profile x86-64 --dataset digits --seeds 0
-	$(BIN)/python benchmarks/search_speed.py
+	$(BIN)/python benchmarks/search_speed.py --anew
 	$(BIN)/python benchmarks/retrain_speed.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/slopes.py
+	$(BIN)/python benchmarks/tables.py
+
+# All that needs a GPU: the CUDA paths' tests first, then the figures.
+bench-cuda: $(VENV)/.dev
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python benchmarks/search_speed.py --device cuda --anew
+	$(BIN)/python benchmarks/retrain_speed.py --device cuda
+	$(BIN)/python benchmarks/growth.py --device cuda
+	$(BIN)/python benchmarks/slopes.py --device cuda --channels 16 --depth 3 --side 28 \
+	  --batch 64
 	$(BIN)/python benchmarks/tables.py
 
 clean:

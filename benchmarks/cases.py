@@ -33,8 +33,6 @@ from zonas_edge.space import SearchSpace, TaskSpec
 
 WINDOW = 10
 """Pair steps in a window, after which alpha makes one."""
-SPARSE = 0.8
-"""Progress at which ``ratio.sparse`` is taken, the middle one of the late mixtures."""
 _SEED = 0
 _MEAN = _STD = 0.25
 
@@ -56,6 +54,11 @@ class Phase:
     alpha: Tensor
 
     @property
+    def label(self) -> str:
+        """The name, and of a late phase also the percentage of the search."""
+        return f"late{100 * self.progress:.0f}" if self.name == "late" else self.name
+
+    @property
     def sizes(self) -> bool:
         """Whether kernels and depths are searched."""
         return self.name != "dense"
@@ -74,8 +77,8 @@ class Phase:
         }
 
 
-def phases(*, quick: bool) -> list[Phase]:
-    """The 7x7 phase, the size phase, and the late mixtures; quick: one of these."""
+def phases() -> list[Phase]:
+    """The 7x7 phase, the size phase, and the late mixtures."""
     draw = torch.Generator().manual_seed(_SEED)
     alpha = Alphas.draw(SearchSpace(), draw, torch.float32).vector
     schedule = Schedule()
@@ -86,7 +89,6 @@ def phases(*, quick: bool) -> list[Phase]:
     return found + [
         Phase("late", late.share, late.temperature, late.alpha().float())
         for late in late_mixtures()[0]
-        if late.share == SPARSE or not quick
     ]
 
 
@@ -209,7 +211,7 @@ class Case:
     # -- what is computed ---------------------------------------------------------
 
     def _mixture(self, shift: Tensor | None = None) -> Mixture[Tensor]:
-        alphas = Alphas(self.phase.alpha.to(self.device), self.space.max_depth)
+        alphas = Alphas(self.phase.alpha.to(self.device), self.space)
         return alphas.mixture(
             self.phase.temperature, sizes=self.phase.sizes, shift=shift
         )

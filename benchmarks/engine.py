@@ -40,9 +40,7 @@ class EngineSearch:
         rho: float = 1.0,
     ) -> None:
         self.pair = pair
-        self.alphas = Alphas(
-            alpha.clone().requires_grad_(), pair.supernet.space.max_depth
-        )
+        self.alphas = Alphas(alpha.clone().requires_grad_(), pair.supernet.space)
         self.temperature, self.sizes, self.radius = temperature, sizes, radius
         self.rate = rate
         self.estimator = HybridEstimator(rho=rho)
@@ -69,21 +67,23 @@ class EngineSearch:
         return self.pair.step(images, labels)
 
     def alpha_step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Close the window: one step of Adam along the hybrid gradient."""
+        """Close the window: one step of Adam along the hybrid gradient.
+
+        What the window has shown is in ``evidence`` afterwards.
+        """
         vector = self.alphas.vector
         vector.grad = torch.zeros_like(vector)
         mixture = self.alphas.mixture(self.temperature, sizes=self.sizes)
         judged = self.pair.judge(images, labels, mixture)
-        vector.grad = self.estimator.gradient(
-            Evidence(
-                direction=self.direction,
-                radius=self.radius,
-                alpha_gradient=vector.grad.clone(),
-                penalty_gradient=torch.zeros_like(vector),
-                weight_gradient=judged.weight_gradient,
-                weight_shift=self.pair.shift(),
-            )
+        self.evidence = Evidence(
+            direction=self.direction,
+            radius=self.radius,
+            alpha_gradient=vector.grad.clone(),
+            penalty_gradient=torch.zeros_like(vector),
+            weight_gradient=judged.weight_gradient,
+            weight_shift=self.pair.shift(),
         )
+        vector.grad = self.estimator.gradient(self.evidence)
         self.adam.step()
         return judged.loss
 

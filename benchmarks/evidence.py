@@ -33,7 +33,7 @@ def row_of(run: Path) -> dict[str, Any]:
         "epochs": request["epochs"],
         "epochs_run": search["epochs"],
         "retrain_epochs": request["retrain_epochs"],
-        "estimator": request["estimator"],
+        "method": request["method"],
         "alpha_updates": search["alpha_updates"],
         "mean_maximum": search["mean_maximum"],
         "converged": search["converged"],

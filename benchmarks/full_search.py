@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,8 +18,10 @@ import torch
 from measuring import synchronise
 
 from zonas_edge.data.batches import DeviceSplit, Normalisation
-from zonas_edge.search.loop import Search, SearchData
-from zonas_edge.search.settings import EstimatorName, SearchSettings
+from zonas_edge.search.feed import SearchData
+from zonas_edge.search.loop import Search
+from zonas_edge.search.method import DEFAULT
+from zonas_edge.search.settings import SearchSettings
 from zonas_edge.space import SearchSpace, TaskSpec
 
 EPOCHS = 50
@@ -60,7 +63,13 @@ def breast_search(device: str, epochs: int = EPOCHS) -> dict[str, Any]:
 
 
 def organs_search(device: str, epochs: int = EPOCHS) -> dict[str, Any]:
-    """A search on noise of OrganSMNIST's shape; the published batch size is 256."""
+    """A search on noise of OrganSMNIST's shape; the published batch size is 256.
+
+    Returns:
+        ``seconds`` of searching, or None and the ``reason``.
+    """
+    if device == "cpu":
+        return {"seconds": None, "reason": "on CUDA only"}
     task = TaskSpec(1, 28, 28, _ORGANS_CLASSES)
     draw = torch.Generator().manual_seed(0)
     shape = (_ORGANS_IMAGES, task.channels, task.height, task.width)
@@ -74,7 +83,7 @@ def organs_search(device: str, epochs: int = EPOCHS) -> dict[str, Any]:
         Normalisation(0.5, 0.29),
     )
     settings = SearchSettings.of(
-        EstimatorName.HYBRID,
+        DEFAULT,
         epochs=epochs,
         batch_size=_ORGANS_BATCH,
         seed=0,
@@ -91,3 +100,17 @@ def organs_search(device: str, epochs: int = EPOCHS) -> dict[str, Any]:
         "alpha_updates": search.alpha_updates,
         "batch": _ORGANS_BATCH,
     }
+
+
+def textbook_search(device: str) -> dict[str, Any]:
+    """The textbook's whole search: it has the steps of one, and no schedule."""
+    del device
+    return {"seconds": None, "reason": "the textbook is timed by windows alone"}
+
+
+SEARCHES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "breastmnist": breast_search,
+    "organsmnist_shape": organs_search,
+    "breastmnist, textbook": textbook_search,
+}
+"""Every whole search by name; each is told the device."""

@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -21,7 +20,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import commandline
 import numpy as np
+from commandline import tell
 from provenance import made_here
 
 from zonas_edge import __version__
@@ -132,7 +133,7 @@ def plot(file: Path, calibration: Calibration, measured: Sequence[Observation]) 
     ends = np.array([0.9 * x.min(), 1.1 * x.max()])
     axes.fill_between(ends, 0.9 * ends, 1.1 * ends, alpha=0.2, label="within 10 %")
     axes.loglog(x, y, ".", label=f"{len(x)} networks not seen by the fit")
-    axes.set(xlabel="measured p50 [ms]", ylabel="predicted p50 [ms]")
+    axes.set(xlabel="measured, undisturbed [ms]", ylabel="predicted [ms]")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
@@ -143,27 +144,18 @@ def plot(file: Path, calibration: Calibration, measured: Sequence[Observation]) 
     plt.close(figure)
 
 
-def tell(line: str) -> None:
-    """Progress."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def at_least(smallest: int) -> Any:
-    """A whole number from ``smallest``."""
-
-    def number(text: str) -> int:
-        value = int(text)
-        if value < smallest:
-            raise argparse.ArgumentTypeError(f"is {value}, below {smallest}")
-        return value
-
-    return number
+def text(result: dict[str, Any]) -> str:
+    """The main figures for a reader."""
+    keys = ("within_10_percent", "rank_correlation", "networks")
+    lines = [f"{key}: {result[key]:.4g}" for key in keys]
+    made = json.dumps(result["environment"], sort_keys=True)
+    return "\n".join([*lines, f"environment: {made}"])
 
 
 def main() -> None:
     """Calibrate, measure, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    at_least = commandline.at_least
+    parser = commandline.parser(__doc__, device=False)
     parser.add_argument("--plot", type=Path, help="draw the scatter into this file")
     parser.add_argument("--networks", type=at_least(IN_ONE_PIECE), default=100)
     parser.add_argument("--seed", type=at_least(0), default=0)
@@ -186,12 +178,7 @@ def main() -> None:
     }
     if options.plot is not None:
         plot(options.plot, calibration, measured)
-    if options.json:
-        print(json.dumps(result, indent=1, sort_keys=True))
-    else:
-        for key in ("within_10_percent", "rank_correlation", "networks"):
-            print(f"{key}: {result[key]:.4g}")
-        print(f"environment: {json.dumps(result['environment'], sort_keys=True)}")
+    commandline.show(options, result, text(result))
 
 
 if __name__ == "__main__":

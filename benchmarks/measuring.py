@@ -1,12 +1,12 @@
-"""Timing two ways of the same work side by side, and what the machine could do at best.
+"""Timing ways of the same work side by side, and what the machine could do at best.
 
-Samples alternate between the two, and which goes first alternates too, so that a
-machine that slows down slows both.
+Samples are taken by turns, and which goes first alternates too, so that a machine that
+slows down slows all.
 """
 
 import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -21,14 +21,21 @@ Work = Callable[[], object]
 
 
 @contextmanager
-def default_kernels() -> Iterator[None]:
-    """Torch's own choice of kernels, where the package asks for reproducible ones."""
-    before = torch.backends.cudnn.deterministic
-    torch.backends.cudnn.deterministic = False
+def cudnn(**switches: bool) -> Iterator[None]:
+    """Set switches of ``torch.backends.cudnn`` for a while."""
+    before = {name: getattr(torch.backends.cudnn, name) for name in switches}
     try:
+        for name, value in switches.items():
+            setattr(torch.backends.cudnn, name, value)
         yield
     finally:
-        torch.backends.cudnn.deterministic = before
+        for name, value in before.items():
+            setattr(torch.backends.cudnn, name, value)
+
+
+def default_kernels() -> AbstractContextManager[None]:
+    """Torch's own choice of kernels, where the package asks for reproducible ones."""
+    return cudnn(deterministic=False)
 
 
 def synchronise(device: str) -> None:
@@ -68,18 +75,19 @@ class Samples:
 
 
 def interleaved(
-    first: Callable[[], float], second: Callable[[], float], repeats: int
-) -> tuple[Samples, Samples]:
-    """Samples of two things that time themselves, taken by turns."""
-    seconds: tuple[list[float], list[float]] = ([], [])
+    works: Sequence[Callable[[], float]], repeats: int
+) -> tuple[Samples, ...]:
+    """Samples of things that time themselves, taken by turns."""
+    seconds: list[list[float]] = [[] for _ in works]
+    turns = list(zip(works, seconds, strict=True))
     for repeat in range(repeats):
-        for which in (0, 1) if repeat % 2 == 0 else (1, 0):
-            seconds[which].append((first, second)[which]())
-    return Samples(tuple(seconds[0])), Samples(tuple(seconds[1]))
+        for work, found in turns if repeat % 2 == 0 else reversed(turns):
+            found.append(work())
+    return tuple(Samples(tuple(found)) for found in seconds)
 
 
-def matrix_rates(device: str) -> dict[str, float]:
-    """GFLOP/s of a large matrix product, best of five, by precision."""
+def matrix_rates(device: str, repeats: int = 5) -> dict[str, float]:
+    """GFLOP/s of a large matrix product, the best of some, by precision."""
     side = 8192 if device == "cuda" else 2048
     modes = [("float32", torch.float32, "highest"), ("bfloat16", torch.bfloat16, None)]
     if device == "cuda":
@@ -89,7 +97,7 @@ def matrix_rates(device: str) -> dict[str, float]:
     for name, dtype, precision in modes:
         torch.set_float32_matmul_precision(precision or before)
         a, b = torch.ones(2, side, side, device=device, dtype=dtype)
-        best = min(seconds_of(lambda a=a, b=b: a @ b, device) for _ in range(5))
+        best = min(seconds_of(lambda a=a, b=b: a @ b, device) for _ in range(repeats))
         rates[name] = 2 * side**3 / best / 1e9
     torch.set_float32_matmul_precision(before)
     return rates

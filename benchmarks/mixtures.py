@@ -92,7 +92,7 @@ def collect(run: Path) -> Path:
             "recorded_epochs": [epochs[place]["epoch"] for place in places],
             **{
                 key: row[key]
-                for key in ("run", "profile", "seed", "estimator", "environment")
+                for key in ("run", "profile", "seed", "method", "environment")
             },
             **{key: results[key] for key in ("machine", "date", "commit")},
         },

@@ -14,6 +14,7 @@ import checkout
 import torch
 from cases import Case, phases
 
+from zonas_edge.pipeline.host import prepare
 from zonas_edge.space import SearchSpace, TaskSpec
 
 WHICH = ("textbook", "engine")
@@ -21,7 +22,7 @@ WHICH = ("textbook", "engine")
 
 def peak(which: str, batch: int, device: str) -> float:
     """Measure here [MiB]."""
-    _, size, *_ = phases(quick=True)
+    _, size, *_ = phases()
     case = Case(size, SearchSpace(), TaskSpec(1, 28, 28, 2), batch, device)
     if which == "textbook":
         del case.engine
@@ -44,6 +45,7 @@ def peaks(batch: int, device: str) -> dict[str, float]:
     for which in WHICH:
         command = [sys.executable, str(checkout.BENCHMARKS / "peak_memory.py"), which]
         command += ["--batch", str(batch), "--device", device]
+        command += ["--threads", str(torch.get_num_threads())]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found[which] = float(done.stdout)
     return found
@@ -55,7 +57,9 @@ def main() -> None:
     parser.add_argument("which", choices=WHICH)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
+    prepare(arguments.device, arguments.threads)
     print(peak(arguments.which, arguments.batch, arguments.device))
 
 

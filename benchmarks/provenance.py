@@ -2,12 +2,13 @@
 
 import os
 import platform
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import checkout
+import checkout  # noqa: F401 - first, since it sets the path
+
+from zonas_edge.pipeline.host import commit
 
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -26,26 +27,6 @@ def cores() -> int | None:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
-
-
-def commit() -> str:
-    """The commit that is checked out; marked if code differs from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words],  # noqa: S607 - the developer's own git
-            cwd=checkout.ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-
-    try:
-        code = ("zonas_edge", "profiles", "benchmarks/*.py")
-        changed = git("status", "--porcelain", "--", *code)
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"  # no git here, or a copy without its history
 
 
 def made_here() -> dict[str, Any]:

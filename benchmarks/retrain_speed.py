@@ -11,10 +11,9 @@ is written but one object on stdout.
 """
 
 import argparse
-import json
 from typing import Any
 
-import checkout
+import commandline
 import torch
 from measuring import Samples, default_kernels, facts, interleaved, seconds_of
 from textbook import Images, loader
@@ -23,7 +22,6 @@ from textbook_retrain import Network, Operation, TextbookRetraining
 from zonas_edge.architecture import Architecture, Stage
 from zonas_edge.cost import macs, parameters
 from zonas_edge.data.batches import DeviceSplit, Normalisation
-from zonas_edge.pipeline.host import prepare
 from zonas_edge.retrain import Retraining, RetrainSettings, default_batch
 from zonas_edge.space import Op, TaskSpec
 
@@ -116,7 +114,6 @@ def images_per_second(samples: Samples, count: int) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure."""
-    prepare(arguments.device, arguments.threads)
     case = Case(
         arguments.images,
         arguments.batch,
@@ -127,7 +124,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     case.textbook_seconds()
     case.our_seconds()
     textbook, ours = interleaved(
-        case.textbook_seconds, case.our_seconds, arguments.repeats
+        [case.textbook_seconds, case.our_seconds], arguments.repeats
     )
     return {
         "schema": 1,
@@ -144,23 +141,29 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def text(result: dict[str, Any]) -> str:
+    """The figures for a reader."""
+    plain, ours = (
+        result[f"{which}_images_per_second"]["median"] for which in ("textbook", "our")
+    )
+    return (
+        f"{result['parameters']:,} parameters, batch {result['batch']}: textbook"
+        f" {plain:.1f} images/s, ours {ours:.1f} images/s, ratio {result['ratio']:.2f}"
+    )
+
+
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = commandline.parser(__doc__)
+    count = commandline.at_least(1)
+    parser.add_argument("--batch", type=count, default=default_batch(IMAGES))
+    parser.add_argument("--images", type=count, default=IMAGES, help="of an epoch")
+    parser.add_argument("--repeats", type=count, help="samples, default 9; quick 3")
+    parser.add_argument(
+        "--channels", type=count, default=CHANNELS, help="of the network"
     )
-    parser.add_argument("--json", action="store_true", help="one object on stdout")
-    parser.add_argument("--quick", action="store_true", help="fewer samples")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--batch", type=int, default=default_batch(IMAGES))
-    parser.add_argument("--images", type=int, default=IMAGES, help="of an epoch")
-    parser.add_argument("--repeats", type=int, help="samples, default 9; quick 3")
-    parser.add_argument("--threads", type=int, help="else torch's choice")
-    parser.add_argument("--channels", type=int, default=CHANNELS, help="of the network")
-    parser.add_argument("--side", type=int, default=28, help="of the images")
-    arguments = parser.parse_args()
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda: no CUDA device that torch can use")
+    parser.add_argument("--side", type=count, default=28, help="of the images")
+    arguments = commandline.ready(parser)
     arguments.repeats = arguments.repeats or (3 if arguments.quick else 9)
     return arguments
 
@@ -169,20 +172,7 @@ def main() -> None:
     """Measure, then print or write."""
     arguments = parse()
     result = run(arguments)
-    if arguments.json:
-        print(json.dumps(result))
-        return
-    plain, ours = (
-        result[f"{which}_images_per_second"]["median"] for which in ("textbook", "our")
-    )
-    print(
-        f"{result['parameters']:,} parameters, batch {result['batch']}: textbook"
-        f" {plain:.1f} images/s, ours {ours:.1f} images/s, ratio {result['ratio']:.2f}"
-    )
-    if not arguments.quick:
-        path = checkout.RESULTS / f"retrain_speed-{arguments.device}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(path)
+    commandline.finish(arguments, result, text(result))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,16 @@ python benchmarks/tables.py --check   # exit 1 if they differ
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import checkout
+from comparison_tables import comparisons
+from latency_tables import binding_latency, latency_error
+from load_tables import load_matrix
+from speed_tables import growth, retrain_speed, search_speed
+
+from zonas_edge.search.method import METHODS
 
 README = checkout.ROOT / "README.md"
 COLUMNS = (
@@ -24,15 +31,6 @@ COLUMNS = (
     "host p50 / p95",
     "search + retrain",
     "verdict",
-)
-SPEED_COLUMNS = (
-    "batch",
-    "phase",
-    "candidates live",
-    "textbook, s a window",
-    "engine, s a window",
-    "ratio",
-    "of the floor",
 )
 
 
@@ -97,75 +95,51 @@ def runs() -> str:
     return "\n\n".join(table(result) for result in read("run-*.json"))
 
 
-def place(environment: dict[str, Any]) -> str:
-    """Where and when a speed was measured."""
-    machine = environment["machine"]
-    device = environment["device"]
-    return (
-        f"{machine['cpu'] if device == 'cpu' else device}, {machine['cores']} cores,"
-        f" {environment['threads']} threads, torch {environment['torch']},"
-        f" {environment['date']}, commit {environment['commit'][:10]}"
-    )
+Render = Callable[[dict[str, Any]], str]
 
 
-def search_speed(result: dict[str, Any]) -> str:
-    """One machine: a row a phase and batch size, and the full searches."""
-    lines = [
-        f"**Search** ({place(result['environment'])})",
-        "",
-        f"| {' | '.join(SPEED_COLUMNS)} |",
-        "|--:|---|--:|--:|--:|--:|--:|",
-    ]
-    for row in result["rows"]:
-        times = [
-            f"{found['median']:.3g} ({found['min']:.3g}-{found['max']:.3g})"
-            for found in (
-                row["textbook_seconds_per_window"],
-                row["engine_seconds_per_window"],
-            )
+def every(*renders: tuple[str, Render]) -> Callable[[], str]:
+    """A section of all results files of some names, each rendered in its way."""
+
+    def section() -> str:
+        parts = [
+            render(result) for pattern, render in renders for result in read(pattern)
         ]
-        phase = row["phase"]
-        if phase == "late":
-            phase = f"late, {row['progress']:.0%}"
-        lines.append(
-            f"| {row['batch']} | {phase} | {row['live_candidates']:.0%}"
-            f" | {times[0]} | {times[1]} | {row['ratio']:.1f}"
-            f" | {row['fraction_of_floor']:.0%} |"
-        )
-    notes = [
-        f"{name}: {full['seconds']:.0f} s for {full.get('epochs_run', full['epochs'])}"
-        f" of {full['epochs']} epochs"
-        if full["seconds"] is not None
-        else f"{name}: not measured ({full['reason']})"
-        for name, full in result["full_search"].items()
+        return "\n\n".join(parts) or "Not measured yet."
+
+    return section
+
+
+def methods() -> str:
+    """Every method: what it is, its cost, where it comes from."""
+    lines = [
+        "| `--method` | what it is | passes a batch | rate of alpha | source |",
+        "|---|---|--:|--:|---|",
     ]
-    memory = result["peak_memory_mib"] or {}
-    notes += [f"peak memory, {which}: {mib:.0f} MiB" for which, mib in memory.items()]
-    rates = {**result["matrix_gflops"], **result["convolution_gflops"]}
-    notes += [f"{name}: {rate:.0f} GFLOP/s" for name, rate in rates.items()]
-    return "\n".join([*lines, "", f"Full searches and limits: {'; '.join(notes)}."])
+    for method in METHODS.values():
+        rate = f"{method.alpha_rate:g}" if method.decides else "-"
+        lines.append(
+            f"| `{method.name}` | {method.summary} | {method.passes_per_batch:g}"
+            f" | {rate} | {method.source} |"
+        )
+    return "\n".join(lines)
 
 
-def retrain_speed(result: dict[str, Any]) -> str:
-    """One machine: images per second."""
-    plain, ours = (
-        result[f"{which}_images_per_second"]["median"] for which in ("textbook", "our")
-    )
-    return (
-        f"**Retraining** ({place(result['environment'])}): a network of"
-        f" {result['parameters']:,} parameters at batch {result['batch']}, textbook"
-        f" {plain:.0f} images/s, ours {ours:.0f}, ratio {result['ratio']:.2f}."
-    )
-
-
-def speed() -> str:
-    """Every results file of speed."""
-    parts = [search_speed(result) for result in read("search_speed-*.json")]
-    parts += [retrain_speed(result) for result in read("retrain_speed-*.json")]
-    return "\n\n".join(parts) or "Not measured yet."
-
-
-SECTIONS = {"results": runs, "speed": speed}
+SECTIONS = {
+    "comparisons": lambda: comparisons(read("compare-*.json")),
+    "latency": every(
+        ("latency-error*.json", latency_error),
+        ("binding-latency*.json", binding_latency),
+    ),
+    "loads": every(("load-matrix*.json", load_matrix)),
+    "methods": methods,
+    "results": runs,
+    "speed": every(
+        ("search_speed-*.json", search_speed),
+        ("retrain_speed-*.json", retrain_speed),
+        ("growth-*.json", growth),
+    ),
+}
 """What stands between the markers of each name."""
 
 

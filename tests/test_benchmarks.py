@@ -1,8 +1,10 @@
 """The speed benchmarks say what they promise; their yardsticks compute what we do."""
 
 import json
+import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,14 @@ import torch
 from tests.scripts import ROOT, script
 from zonas_edge.cost import parameters
 from zonas_edge.nn.network import Network
+from zonas_edge.nn.spectral import chosen_for_spectra
 from zonas_edge.search.alphas import Alphas
-from zonas_edge.space import SearchSpace, TaskSpec
+from zonas_edge.space import KERNELS, STAGES, SearchSpace, TaskSpec
 
-TINY = ("--quick", "--json", "--channels", "2", "--side", "8", "--repeats", "1")
+TINY = ("--channels", "2", "--side", "8")
+DEVICES = pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+)
 ENVIRONMENT = {"machine", "threads", "torch", "python", "date", "commit", "device"}
 
 
@@ -28,7 +34,8 @@ def files() -> set[Path]:
 def told(name: str, *words: str) -> dict[str, Any]:
     """The one object that a benchmark prints, and that it has written nothing."""
     before = files()
-    command = [sys.executable, "-W", "error", f"benchmarks/{name}.py", *TINY, *words]
+    command = [sys.executable, "-W", "error", f"benchmarks/{name}.py"]
+    command += ["--quick", "--json", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert files() == before
     result: dict[str, Any] = json.loads(done.stdout)
@@ -38,17 +45,21 @@ def told(name: str, *words: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_search_speed_prints_what_it_promises() -> None:
-    result = told("search_speed", "--batches", "4")
+@DEVICES
+def test_search_speed_prints_what_it_promises(device: str) -> None:
+    words = (*TINY, "--repeats", "1", "--batches", "4", "--device", device)
+    result = told("search_speed", *words)
     phases = {"dense", "size", "sparse"}
     for key in ("ratio", "fraction_of_floor"):
         assert result[key].keys() == phases
         assert all(value > 0 for value in result[key].values())
     assert result["ratio_batch"] == 4
     assert result["full_search_seconds"] is None
-    assert result["full_search"]["breastmnist"]["reason"] == "left out: --quick"
-    live = {row["phase"]: row["live_candidates"] for row in result["rows"]}
-    assert live == {"dense": 1.0, "size": 1.0, "late": pytest.approx(46 / 90)}
+    assert result["full_search"]["breastmnist"]["reason"] == "left out of this run"
+    live = {row["label"]: row["live_candidates"] for row in result["rows"]}
+    assert live == {"dense": 1.0, "size": 1.0, "late80": pytest.approx(46 / 90)}
+    timed = {row["label"]: row["textbook_timed_in"] for row in result["rows"]}
+    assert timed == {"dense": "dense", "size": "size", "late80": "size"}
     assert all(
         len(row["textbook_seconds_per_window"]["samples"]) == 1
         for row in result["rows"]
@@ -56,8 +67,10 @@ def test_search_speed_prints_what_it_promises() -> None:
 
 
 @pytest.mark.slow
-def test_retrain_speed_prints_what_it_promises() -> None:
-    result = told("retrain_speed", "--batch", "4", "--images", "8")
+@DEVICES
+def test_retrain_speed_prints_what_it_promises(device: str) -> None:
+    words = (*TINY, "--repeats", "1", "--batch", "4", "--images", "8")
+    result = told("retrain_speed", *words, "--device", device)
     assert result["ratio"] > 0
     assert result["images"] == 8
     for which in ("textbook", "our"):
@@ -65,12 +78,170 @@ def test_retrain_speed_prints_what_it_promises() -> None:
         assert found["min"] <= found["median"] <= found["max"]
 
 
+@pytest.mark.slow
+@DEVICES
+def test_growth_prints_what_it_promises(device: str) -> None:
+    """On CUDA it is a whole search there: checkpoints, ranking and all."""
+    result = told("growth", "--repeats", "1", "--device", device)
+    assert [row["grows"] for row in result["rows"]] == ["images", "epochs"]
+    for row in result["rows"]:
+        assert row["seconds"].keys() == row["ratio"].keys() == {"1", "2", "4"}
+        assert row["ratio"]["1"] == 1
+        assert 0 <= row["deviation"] < math.inf
+
+
+@pytest.mark.slow
+@DEVICES
+def test_slopes_prints_what_it_promises(device: str) -> None:
+    words = (*TINY, "--batch", "4", "--windows", "2", "--device", device)
+    result = told("slopes", *words)
+    lower = {"float32", "bfloat16"} | ({"tf32"} if device == "cuda" else set())
+    for phase in ("dense", "size"):
+        rows = [row for row in result["rows"] if row["phase"] == phase]
+        assert {row["precision"] for row in rows} == lower
+        assert {row["term"] for row in rows} == {"direct", "implicit", "total"}
+        for row in rows:
+            assert row["windows"] == 2
+            assert 0 <= row["sign_agreement"] <= 1
+        direct = {
+            row["precision"]: row["error_over_signal"]
+            for row in rows
+            if row["term"] == "direct"
+        }
+        # the precisions differ, and in the order of their digits
+        assert 0 < direct["float32"] < direct["bfloat16"]
+
+
+def test_slopes_are_of_direct_convolutions() -> None:
+    """Autocast would compute the spectra's products in bfloat16 too."""
+    slopes = script("slopes")
+    for s in range(STAGES):
+        channels, side = slopes.CHANNELS * 2**s, slopes.SIDE // 2**s
+        x = torch.empty(slopes.BATCH, channels, side, side)
+        edges = [torch.empty(channels, channels, k, k) for k in (*KERNELS, 1)] * 3
+        assert chosen_for_spectra(x, edges) == []
+
+
+def test_growth_on_a_straight_line_deviates_by_nothing() -> None:
+    growth, measuring = script("growth"), script("measuring")
+
+    def row(*seconds: float) -> dict[str, Any]:
+        pairs = zip(growth.TIMES, seconds, strict=True)
+        found = {n: measuring.Samples((taken,)) for n, taken in pairs}
+        result: dict[str, Any] = growth.row("images", found)
+        return result
+
+    straight = row(5.0, 8.0, 14.0)
+    assert straight["deviation"] == pytest.approx(0, abs=1e-9)
+    assert straight["constant_seconds"] == pytest.approx(2)
+    assert straight["ratio"] == {"1": 1.0, "2": 1.6, "4": 2.8}
+    assert row(1.0, 4.0, 16.0)["deviation"] > 0.3
+
+
+def test_the_readme_tells_growth_in_a_row_for_what_grows() -> None:
+    spread = {"median": 2.0, "min": 1.9, "max": 2.1}
+    seconds = dict.fromkeys(("1", "2", "4"), spread)
+    facts = {"device": "cpu", "threads": 2, "torch": "2.13", "date": "2026-11-22"}
+    machine = {"cpu": "Xeon", "cores": 2}
+    found = script("speed_tables").growth(
+        {
+            "images": 512,
+            "epochs": 10,
+            "rows": [{"grows": "images", "seconds": seconds, "deviation": 0.0123}],
+            "environment": facts | {"machine": machine, "commit": "0123456789abcdef"},
+        }
+    )
+    assert found == (
+        "**Growth** (Xeon, 2 cores, 2 threads, torch 2.13, 2026-11-22, commit"
+        " 0123456789), seconds; 1x is 512 images and 10 epochs\n\n"
+        "| what grows | 1x | 2x | 4x | off a straight line |\n"
+        "|---|--:|--:|--:|--:|\n"
+        "| images | 2 (1.9-2.1) | 2 (1.9-2.1) | 2 (1.9-2.1) | at most 1.2% |"
+    )
+
+
+def test_samples_are_taken_by_turns_and_the_first_changes() -> None:
+    order: list[str] = []
+
+    def work(name: str, seconds: float) -> Callable[[], float]:
+        def done() -> float:
+            order.append(name)
+            return seconds
+
+        return done
+
+    works = [work("a", 1.0), work("b", 2.0), work("c", 3.0)]
+    samples = script("measuring").interleaved(works, 3)
+    assert "".join(order) == "abccbaabc"
+    assert [found.seconds for found in samples] == [(1.0,) * 3, (2.0,) * 3, (3.0,) * 3]
+
+
+def piece(batch: int, ratio: float, **changes: Any) -> dict[str, Any]:
+    """A part of search_speed's result."""
+    made = {
+        "environment": {"commit": "a", "date": "2026-11-22", "threads": 2},
+        "quick": False,
+        "shape": {"channels": 16},
+        "rows": [{"batch": batch, "progress": 0.4, "label": "size", "ratio": ratio}],
+        "matrix_gflops": {"float32": ratio},
+        "convolution_gflops": {},
+        "peak_memory_mib": {str(batch): {"engine": ratio}},
+        "full_search": {},
+    }
+    return made | changes
+
+
+def test_a_piece_joins_what_was_measured_and_replaces_what_it_measured_anew() -> None:
+    joined = script("pieces").joined
+    both = joined(piece(64, 3.0), piece(16, 2.0))
+    assert [(row["batch"], row["ratio"]) for row in both["rows"]] == [(16, 2), (64, 3)]
+    assert both["peak_memory_mib"] == {"64": {"engine": 3.0}, "16": {"engine": 2.0}}
+    again = joined(both, piece(64, 4.0))
+    assert [(row["batch"], row["ratio"]) for row in again["rows"]] == [(16, 2), (64, 4)]
+
+
+def test_a_piece_of_other_code_or_another_machine_is_refused(tmp_path: Path) -> None:
+    begun, path = script("pieces").begun, tmp_path / "speed.json"
+    assert begun(path, piece(64, 3.0)) is None
+    before = piece(64, 3.0)
+    path.write_text(json.dumps(before))
+    later = {"commit": "a", "date": "2026-11-23", "threads": 2}
+    assert begun(path, piece(16, 2.0, environment=later)) == before
+    other = later | {"commit": "b", "threads": 1}
+    with pytest.raises(SystemExit) as refused:
+        begun(path, piece(16, 2.0, environment=other))
+    message = f"{path}: differs in commit, threads; --anew begins it anew"
+    assert refused.value.code == message
+
+
+def test_what_follows_from_the_rows_is_of_batch_64_if_it_is_there() -> None:
+    summarised = script("search_figures").summarised
+    rows = [
+        {"batch": batch, "label": label, "ratio": ratio, "fraction_of_floor": 0.5}
+        for batch, label, ratio in (
+            (16, "size", 2.0),
+            (64, "size", 3.0),
+            (64, "late60", 5.0),
+            (64, "late80", 8.0),
+            (256, "size", 4.0),
+        )
+    ]
+    found = summarised({"rows": rows, "full_search": {"breastmnist": {"seconds": 9}}})
+    assert found["ratio"] == {"size": 3.0, "sparse": 8.0}
+    assert found["full_search_seconds"] == 9
+    left_out = {"seconds": None, "reason": "left out of this run"}
+    assert found["full_search"]["organsmnist_shape"] == left_out
+    assert summarised({"rows": rows[:1], "full_search": {}})["ratio"] == {"size": 2.0}
+
+
 def test_the_late_mixtures_are_those_that_were_recorded() -> None:
     late, source = script("mixtures").late_mixtures()
     assert [entry.share for entry in late] == [0.6, 0.8, 1.0]
     assert source["recorded_epochs"] == [18, 24, 30]
     for entry in late:
-        mixture = Alphas(entry.alpha(), 3).mixture(entry.temperature, sizes=True)
+        mixture = Alphas(entry.alpha(), SearchSpace()).mixture(
+            entry.temperature, sizes=True
+        )
         for name, rows in entry.mixture.items():
             recorded = torch.tensor(rows, dtype=torch.float64)
             found = getattr(mixture, name)
@@ -81,11 +252,11 @@ def test_the_late_mixtures_are_those_that_were_recorded() -> None:
 def test_the_floor_counts_what_has_probability_and_nothing_else() -> None:
     """In the 7x7 phase: the fixed blocks, and a 1x1 and a 7x7 on each of 18 edges."""
     cases = script("cases")
-    dense, size, *late = cases.phases(quick=False)
+    dense, size, *late = cases.phases()
     space, task = SearchSpace(), TaskSpec(1, 28, 28, 2)
     found = []
     for phase in (dense, size, *late):
-        alphas = Alphas(phase.alpha, space.max_depth)
+        alphas = Alphas(phase.alpha, space)
         mixture = alphas.mixture(phase.temperature, sizes=phase.sizes)
         found.append(cases.live_macs(mixture, space, task))
     cell = 6 * (49 + 1) * 16**2 * 28**2  # every stage has as many
@@ -130,3 +301,57 @@ def test_the_textbook_s_average_follows_its_weights() -> None:
     assert not torch.equal(now, start)
     averaged = training.average.head.classifier.weight
     torch.testing.assert_close(averaged, 0.75 * start + 0.25 * now)
+
+
+def test_the_table_of_loading_tells_what_loads_and_what_was_not_tried() -> None:
+    file: dict[str, Any] = {"dataset": "digits", "test_images": 9}
+    file |= {"bytes": 2048, "opset": 13, "ir": 7}
+    files = [
+        {**file, "run": run, "kind": kind, "producer": "us", "sha256": "ab" * 32}
+        for run, kind in (("a", "fp32"), ("b", "fp32"), ("a", "int8"))
+    ]
+    found: dict[str, Any] = {"onnxruntime": "1.2.3", "python": "3.6.9"}
+    found |= {"machine": "arm", "emulator": "qemu-arm", "images": 9, "near_ties": 1}
+    found |= {
+        "accuracy": 0.5,
+        "max_abs_dp": 1e-6,
+        "changed": 2,
+        "changed_from_float": 4,
+    }
+    rows = [
+        {**found, "device": "x", "run": "a", "kind": "fp32", "loads": True},
+        {"device": "x", "run": "b", "kind": "fp32", "loads": False, "reason": "no"},
+        {"device": "x", "run": "a", "kind": "int8", "loads": False, "reason": "no"},
+        {**found, "device": "z", "run": "b", "kind": "int8", "loads": True},
+    ]
+    environment: dict[str, Any] = {"machine": {"cpu": "a cpu"}}
+    environment |= {
+        "packages": {"onnx": "1.0"},
+        "date": "2026-11-22",
+        "commit": "0123456789abcdef",
+    }
+    missing = {"y": "no Python 3.6 here"}
+    text = script("load_tables").load_matrix(
+        {
+            "reference": "onnxruntime 1.2.4 on this machine",
+            "files": files,
+            "rows": rows,
+            "not_measured": missing,
+            "environment": environment,
+        }
+    )
+    lines = text.splitlines()
+    assert lines[2:6] == [
+        (
+            "| 1.2.3 | 3.6.9 | arm, emulated | fp32 | 1 of 2 | 2 of 9 | 1 | 1.0e-06"
+            " | 4 | 0.500 / - |"
+        ),
+        "| x | | | int8 | 0 of 1 | | | | | |",
+        (
+            "| 1.2.3 | 3.6.9 | arm, emulated | int8 | 1 of 1 | 2 of 9 | 1 | 1.0e-06"
+            " | 4 | - / 0.500 |"
+        ),
+        "| y | | | | not measured: no Python 3.6 here | | | | | |",
+    ]
+    assert {line.count("|") for line in lines[:6]} == {11}
+    assert lines[-1].startswith("Compared with onnxruntime 1.2.4 on this machine. ")

@@ -1,6 +1,7 @@
 """The budget as constraints: inclusive limits, and what can't be reached."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -117,6 +118,31 @@ def test_a_budget_above_the_largest_network_is_refused() -> None:
         "lower budget.min_parameters, or raise space.channels (2)"
     )
     assert caught.value.exit_code == 3
+
+
+def test_a_space_without_sizes_has_its_own_extremes() -> None:
+    narrow = replace(SPACE, sizes=False)
+    low, high = (parameters(make(narrow), TASK) for make in (smallest, largest))
+    check_reachable(
+        [
+            Constraint("parameters", TABLE, upper=low),
+            Constraint("min_parameters", TABLE, lower=high),
+        ],
+        narrow,
+        "pi.toml",
+    )
+    with pytest.raises(BudgetError) as caught:
+        check_reachable(
+            [Constraint("min_parameters", TABLE, lower=HIGH)], narrow, "pi.toml"
+        )
+    assert str(caught.value) == (
+        f"pi.toml: budget.min_parameters is {HIGH:,}, above the largest network with"
+        f" 3x3 kernels at depth {SPACE.max_depth} ({high:,})"
+    )
+    assert caught.value.hint == (
+        "lower budget.min_parameters, or raise space.channels (2), or choose a --method"
+        " that searches sizes"
+    )
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_shipped_profile_loads_and_survives_json(name: str) -> None:
     assert (profile.name, profile.path) == (name, f"profiles/{name}.toml")
     assert profile.runtime.max_opset == 13
     assert profile.runtime.max_ir == 8
-    assert profile.device.sources
+    assert profile.board[0].sources
     again = profile_from_dict(json.loads(json.dumps(profile.to_dict())), "run.json")
     assert again == profile
 
@@ -351,7 +351,7 @@ def test_an_unknown_name_is_told_with_the_nearest(name: str, hint: str) -> None:
 def test_a_device_recognises_itself_alone(
     name: str, machine: str, model: str, own: bool
 ) -> None:
-    assert load_profile(name).device.recognises(machine, model) is own
+    assert load_profile(name).board[0].recognises(machine, model) is own
 
 
 def test_a_device_that_says_nothing_of_itself_recognises_nothing() -> None:

@@ -130,8 +130,14 @@ class Architecture:
 
     def belongs_to(self, space: SearchSpace) -> bool:
         """True if the space contains this network."""
-        return self.channels == space.channels and all(
-            stage.depth <= space.max_depth for stage in self.stages
+        return (
+            self.channels == space.channels
+            and (space.sizes or len(set(self.stages)) == 1)
+            and all(
+                stage.depth in space.depths
+                and all(k is None or k in space.kernels for k in stage.kernels)
+                for stage in self.stages
+            )
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -201,16 +207,16 @@ def smallest(space: SearchSpace) -> Architecture:
     stage = Stage(
         operations=(*[Op.NONE] * 3, Op.SKIP, *[Op.NONE] * 2),
         kernels=(None,) * len(EDGES),
-        depth=1,
+        depth=min(space.depths),
     )
     return Architecture(channels=space.channels, stages=(stage,) * STAGES)
 
 
 def largest(space: SearchSpace) -> Architecture:
-    """The network with the most weights: 7x7 on every edge, full depth."""
+    """The network with the most weights: the widest kernel everywhere, full depth."""
     stage = Stage(
         operations=(Op.CONV,) * len(EDGES),
-        kernels=(max(KERNELS),) * len(EDGES),
+        kernels=(max(space.kernels),) * len(EDGES),
         depth=space.max_depth,
     )
     return Architecture(channels=space.channels, stages=(stage,) * STAGES)

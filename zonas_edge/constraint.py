@@ -10,11 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zonas_edge.architecture import Architecture, largest, smallest
+from zonas_edge.blueprint import Blueprint
 from zonas_edge.cost import CostTable, byte_table, exact, parameter_table
 from zonas_edge.errors import BudgetError, UsageError
-from zonas_edge.latency import LatencyModel, analytic_latency, fitted_latency
+from zonas_edge.latency import (
+    LatencyModel,
+    Source,
+    analytic_latency,
+    fitted_latency,
+    reference_ms,
+)
 from zonas_edge.profile import DeviceProfile, FittedLatency
-from zonas_edge.space import SearchSpace, TaskSpec
+from zonas_edge.reference import Reference
+from zonas_edge.space import FIXED_KERNEL, SearchSpace, TaskSpec
 
 KIB = 1024
 
@@ -55,11 +63,12 @@ def latency_model(
     """The profile's latency model: fitted on the device, or the analytic estimate.
 
     Raises:
+        ProfileError: there is no device.
         UsageError: the fitted model is of another space, task, device or thread count.
     """
     fitted = profile.fitted
     if fitted is None:
-        return analytic_latency(profile.compute, space, task)
+        return analytic_latency(profile.board[1], space, task)
     reason = fitted.mismatch(space, task) or _another_device(profile, fitted)
     if reason is not None:
         raise UsageError(
@@ -68,9 +77,46 @@ def latency_model(
     return fitted_latency(fitted)
 
 
+@dataclass(frozen=True)
+class ExpectedLatency:
+    """What a network is expected to take on the profile's device [ms].
+
+    Args:
+        source: ``estimate`` or ``fitted``, see ``LatencyModel``.
+    """
+
+    p50: float
+    p95: float
+    source: Source
+
+
+def expected_latency(
+    profile: DeviceProfile, blueprint: Blueprint, space: SearchSpace, task: TaskSpec
+) -> ExpectedLatency | None:
+    """The latency of a network by the profile's model, None if there is no device.
+
+    A fitted model knows the candidates of the search space alone, so that a reference
+    network always has the analytic estimate.
+
+    Raises:
+        UsageError: the profile's fitted model is of other networks.
+    """
+    if profile.device is None:
+        return None
+    if isinstance(blueprint, Reference):
+        _, compute = profile.board
+        median = reference_ms(compute, blueprint, task)
+        return ExpectedLatency(median, median * compute.p95_over_p50, "estimate")
+    model = latency_model(profile, space, task)
+    return ExpectedLatency(
+        model.p50_ms(blueprint), model.p95_ms(blueprint), model.source
+    )
+
+
 def _another_device(profile: DeviceProfile, fitted: FittedLatency) -> str | None:
     """Why a model was not measured on the profile's device as it is used there."""
-    if not profile.device.recognises(fitted.machine, fitted.cpu_model):
+    device, _ = profile.board
+    if not device.recognises(fitted.machine, fitted.cpu_model):
         return (
             f"measured on {fitted.cpu_model} ({fitted.machine}), which is not the"
             f" device of {profile.path}"
@@ -146,22 +192,26 @@ def check_reachable(
     Raises:
         BudgetError: naming the limit and the nearest value that can be reached.
     """
+    which, narrow = "of this space", ""
+    if not space.sizes:
+        which = f"with {FIXED_KERNEL}x{FIXED_KERNEL} kernels at depth {space.max_depth}"
+        narrow = ", or choose a --method that searches sizes"
     for constraint in constraints:
         low = constraint.cost(smallest(space))
         high = constraint.cost(largest(space))
         if constraint.upper is not None and low > constraint.upper:
             raise BudgetError(
                 f"{where}: budget.{constraint.name} is {number(constraint.upper)},"
-                f" below the smallest network of this space ({number(low)})",
+                f" below the smallest network {which} ({number(low)})",
                 f"raise budget.{constraint.name}, or lower space.channels"
-                f" ({space.channels})",
+                f" ({space.channels}){narrow}",
             )
         if constraint.lower is not None and high < constraint.lower:
             raise BudgetError(
                 f"{where}: budget.{constraint.name} is {number(constraint.lower)},"
-                f" above the largest network of this space ({number(high)})",
+                f" above the largest network {which} ({number(high)})",
                 f"lower budget.{constraint.name}, or raise space.channels"
-                f" ({space.channels})",
+                f" ({space.channels}){narrow}",
             )
 
 

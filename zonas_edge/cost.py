@@ -3,7 +3,8 @@
 Every cost of this space has the same form: a fixed part, plus for each stage its depth
 times the sum over the edges of what the candidate costs there. So a cost is a table of
 numbers, and there is one formula, ``expected``: differentiable in a mixture of torch
-tensors, and exact for the one-hot mixture of an architecture.
+tensors, and exact for the one-hot mixture of an architecture. A reference network,
+which no mixture holds, is counted layer by layer.
 
 Source: section 6 of the design. ``parameters`` counts the deployed network, its
 normalisations folded into the convolutions.
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zonas_edge.architecture import CONV, Architecture, Mixture, one_hot
+from zonas_edge.blueprint import Blueprint
+from zonas_edge.profile import PAPER_EXTRA
+from zonas_edge.reference import Reference
 from zonas_edge.space import KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
 
 REDUCTIONS = STAGES - 1
@@ -166,19 +170,33 @@ def byte_table(space: SearchSpace, task: TaskSpec) -> CostTable:
     )
 
 
-def parameters(architecture: Architecture, task: TaskSpec) -> int:
-    """Weights of the deployed network [count]; simplify the architecture first."""
-    space = _space_of(architecture)
-    return int(exact(parameter_table(space, task), architecture))
+REFERENCE_BYTES = 700
+"""Upper bound of what a convolution of a reference network, with its activation and
+sum, adds to the ONNX graph, weights apart."""
 
 
-def macs(architecture: Architecture, task: TaskSpec) -> int:
+def parameters(blueprint: Blueprint, task: TaskSpec) -> int:
+    """Weights of the deployed network [count]; simplify an architecture first."""
+    if isinstance(blueprint, Architecture):
+        return int(exact(parameter_table(_space_of(blueprint), task), blueprint))
+    layers = [layer.convolution for layer in blueprint.layers(task)]
+    classifier = (blueprint.features + 1) * task.classes
+    return classifier + sum(each.weights + each.outputs for each in layers)
+
+
+def macs(blueprint: Blueprint, task: TaskSpec) -> int:
     """Multiply-accumulates for one image [count]."""
-    return int(exact(mac_table(_space_of(architecture), task), architecture))
+    if isinstance(blueprint, Architecture):
+        return int(exact(mac_table(_space_of(blueprint), task), blueprint))
+    return blueprint.features * task.classes + sum(
+        layer.convolution.weights * layer.pixels_out for layer in blueprint.layers(task)
+    )
 
 
-PAPER_EXTRA = 208
-"""Dead biases and unfolded shifts that the published count has on top of ours."""
+def reference_bytes(reference: Reference, task: TaskSpec) -> int:
+    """Upper bound of the size of a reference network's float32 ONNX file [bytes]."""
+    graph = FIXED_BYTES + REFERENCE_BYTES * len([*reference.layers(task)])
+    return BYTES_PER_WEIGHT * parameters(reference, task) + graph
 
 
 def paper_parameters(architecture: Architecture, task: TaskSpec) -> int:

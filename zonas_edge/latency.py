@@ -19,6 +19,7 @@ from typing import Any, Literal
 from zonas_edge.architecture import Architecture, Mixture
 from zonas_edge.cost import CostTable, exact, expected, scaled
 from zonas_edge.profile import Compute, FittedLatency
+from zonas_edge.reference import Layer, Reference
 from zonas_edge.space import KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
 
 BYTES = 4
@@ -85,6 +86,13 @@ class _Roofline:
         relu = self.ms(0, 2 * a * pixels)
         return relu + self.ms(macs, (a + b) * pixels + kernel**2 * a * b)
 
+    def layer(self, layer: Layer) -> float:
+        """A reference network's convolution, the activation in it, and the sum."""
+        part, maps = layer.convolution, layer.convolution.outputs * layer.pixels_out
+        read = part.inputs * layer.pixels_in + part.weights
+        added = self.ms(maps, 3 * maps) if layer.added else 0.0
+        return added + self.ms(part.weights * layer.pixels_out, read + maps)
+
 
 def analytic_latency(
     compute: Compute, space: SearchSpace, task: TaskSpec
@@ -132,3 +140,11 @@ def analytic_latency(
         p95_over_p50=compute.p95_over_p50,
         source="estimate",
     )
+
+
+def reference_ms(compute: Compute, reference: Reference, task: TaskSpec) -> float:
+    """Estimated median latency of a reference network [ms], by the same roofline."""
+    time = _Roofline(compute)
+    layers = [*reference.layers(task)]
+    head = 4 * time.ms(0, reference.features * layers[-1].pixels_out)  # mean to softmax
+    return head + sum(time.layer(layer) for layer in layers)

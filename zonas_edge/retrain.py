@@ -1,4 +1,4 @@
-"""Retraining: the derived network, from scratch, on the train split.
+"""Retraining: the chosen network, from scratch, on the train split.
 
 The clean protocol (section 9.3 of the design): the network learns from train alone, the
 epoch is chosen on val, and the test split plays no part. The recipe is for small
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from zonas_edge.architecture import Architecture
+from zonas_edge.blueprint import Blueprint
 from zonas_edge.data.batches import (
     DeviceSplit,
     Normalisation,
@@ -28,8 +28,8 @@ from zonas_edge.data.batches import (
     crop_padding,
     epoch_order,
 )
+from zonas_edge.nn.build import build
 from zonas_edge.nn.evaluate import evaluate
-from zonas_edge.nn.network import Network
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import TaskSpec
 
@@ -101,7 +101,7 @@ class Retraining:
     """One retraining, advanced an epoch at a time.
 
     Args:
-        architecture: simplified and connected.
+        architecture: simplified and connected, or a reference network.
         task: image shape and classes.
         train: images to learn from.
         val: images that choose the epoch.
@@ -111,7 +111,7 @@ class Retraining:
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: Blueprint,
         task: TaskSpec,
         *,
         train: DeviceSplit,
@@ -128,7 +128,7 @@ class Retraining:
         draw = torch.Generator().manual_seed(
             derived_seed(settings.seed, "retrain weights")
         )
-        self._network = Network(architecture, task, draw).to(device)
+        self._network = build(architecture, task, draw).to(device)
         self._generator = torch.Generator().manual_seed(
             derived_seed(settings.seed, "retrain")
         )
@@ -199,7 +199,6 @@ class Retraining:
         )
         normalised = self._normalisation.apply(images)
         mixed, partner, share = mix(normalised, self._generator, self.settings.mixed)
-        mixed = mixed.contiguous(memory_format=torch.channels_last)
         logits = self._network(mixed)
         smoothing = self.settings.smoothing
         loss = share * functional.cross_entropy(
@@ -246,6 +245,20 @@ class Retraining:
         self._generator.set_state(state["generator"].cpu())
         self.best = None if state["best"] is None else RetrainRecord(**state["best"])
         self._best_weights = state["best_weights"]
+
+
+def averaged_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    """The averaged weights in a state, which are what val has judged at its epoch.
+
+    Args:
+        state: of ``Retraining.state_dict``.
+    """
+    inner = "module."
+    return {
+        name.removeprefix(inner): value
+        for name, value in state["averaged"].items()
+        if name.startswith(inner)
+    }
 
 
 def mix(

@@ -15,7 +15,14 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from zonas_edge.errors import ProfileError
-from zonas_edge.profile import DeviceProfile, RuntimeLimits, load_profile
+from zonas_edge.profile import (
+    LEVELS,
+    DeviceProfile,
+    Level,
+    ProfileOrLevel,
+    RuntimeLimits,
+    load_profile,
+)
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,17 @@ def load_consistent_profile(name_or_path: str) -> DeviceProfile:
     profile = load_profile(name_or_path)
     check_consistent(profile)
     return profile
+
+
+def load_profile_or_level(name_or_path: str) -> ProfileOrLevel:
+    """What stands after ``--profile`` where a constraint level will do as well.
+
+    Raises:
+        ProfileError: there is no such profile, or it can't be used.
+    """
+    if name_or_path in LEVELS:
+        return Level(name_or_path)
+    return load_consistent_profile(name_or_path)
 
 
 def _denied(version: Version, runtime: RuntimeLimits) -> bool:

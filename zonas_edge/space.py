@@ -3,7 +3,8 @@
 A network is a stem, three stages of equal cells with a stride-2 reduction between
 them, and a head. A cell has four nodes; each of its six edges computes one candidate.
 Every stage decides the candidate of each edge, the kernel of each convolution, and how
-many cells it chains (its depth).
+many cells it chains (its depth). A space without sizes decides one cell of operations
+for all stages.
 
 Source: ZO-DARTS++ (arXiv:2503.06092) and its published code, for 28x28 images.
 """
@@ -17,6 +18,8 @@ NODES = 4
 EDGES: tuple[tuple[int, int], ...] = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 KERNELS: tuple[int, ...] = (7, 5, 3)
 """Kernel sizes of the kernel-variable convolution, in the order of their columns."""
+FIXED_KERNEL = 3
+"""Its size where kernels are not searched."""
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 224
 
@@ -73,10 +76,14 @@ class SearchSpace:
     Args:
         channels: feature maps of the first stage; each further stage doubles them.
         max_depth: largest number of cells in a stage.
+        sizes: kernels and depths are decided too, and each stage for itself; else
+            operations alone, the same in every stage, with 3x3 kernels and full depth,
+            as in the methods before ZO-DARTS++.
     """
 
     channels: int = 16
     max_depth: int = 3
+    sizes: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a space with nothing in it."""
@@ -84,6 +91,17 @@ class SearchSpace:
             raise ValueError(f"channels is {self.channels}, below 1")
         if self.max_depth < 1:
             raise ValueError(f"max_depth is {self.max_depth}, below 1")
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        """Sides that the kernel-variable convolution may have."""
+        return KERNELS if self.sizes else (FIXED_KERNEL,)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Numbers of cells that a stage may have."""
+        least = 1 if self.sizes else self.max_depth
+        return tuple(range(least, self.max_depth + 1))
 
     def stage_channels(self, stage: int) -> int:
         """Feature maps of a stage."""

@@ -1,15 +1,18 @@
 """Many networks on this machine: one figure each, and the failures told."""
 
+import zlib
 from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from tests.device.tiny import TINY, tiny_images
 from zonas_edge.architecture import largest, smallest
-from zonas_edge.calibrate.run import model_bytes, time_networks
+from zonas_edge.calibrate.files import model_bytes
+from zonas_edge.calibrate.run import time_networks
 from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.measuring import measure_networks
 from zonas_edge.errors import IncompatibleError, TargetError, ZonasError
@@ -51,7 +54,7 @@ def test_a_file_for_measuring_is_one_that_the_profile_s_runtime_loads() -> None:
     model = onnx.load_from_string(model_bytes(smallest(SPACE), TASK, RUNTIME))
     assert model.ir_version <= RUNTIME.max_ir
     words = {entry.key: entry.value for entry in model.metadata_props}
-    assert words["notice"] == "for measuring latency; its weights are random"
+    assert words["notice"] == "for measuring latency; its weights mean nothing"
 
 
 @pytest.mark.parametrize(
@@ -77,3 +80,18 @@ def test_what_can_t_be_measured_is_told(
             progress=lambda _: None,
         )
     assert "this machine" in str(caught.value)
+
+
+def test_files_for_measuring_pack_well_and_hold_ordinary_weights() -> None:
+    """No zero, nothing near it, and no two alike, which a runtime could share."""
+    data = model_bytes(largest(SPACE), TASK, RUNTIME)
+    assert data == model_bytes(largest(SPACE), TASK, RUNTIME)
+    assert len(zlib.compress(data)) < len(data) / 15
+    initializers = onnx.load_from_string(data).graph.initializer
+    weights = [numpy_helper.to_array(one) for one in initializers if len(one.dims) > 1]
+    kernels = [weight for weight in weights if weight.ndim == 4]
+    assert len(kernels) == 1 + 3 * 2 * 6 + 2 * 3  # stem, cells, reductions
+    for weight in kernels:
+        assert np.abs(weight).min() > 1e-6
+        assert len(np.unique(weight)) >= min(127, weight.size)
+    assert len({weight.tobytes() for weight in weights}) == len(weights)

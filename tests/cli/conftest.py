@@ -31,14 +31,16 @@ class Bench:
             text=True,
         )
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, limit_s: float = 300
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(PROGRAM), *words],
             cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=limit_s,
         )
 
 

@@ -2,11 +2,14 @@
 
 import json
 import platform
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -228,12 +231,24 @@ def test_a_runtime_that_the_profile_does_not_allow_is_refused(
             "--channels 1 or --channels 3",
         ),
         (
-            ["--target", "bundle"],
-            "--target bundle: a bundle holds one network, calibrate measures many",
-            (
-                "--target ssh://[user@]host[:port], or zonas-edge calibrate on the"
-                " device"
-            ),
+            ["--target", "bundle", "--import", "x.json"],
+            "--target: --import reads what was measured already",
+            "leave out --target, or --import",
+        ),
+        (
+            ["--bundle-out", "x.zip"],
+            "--bundle-out: nothing is carried to this target",
+            "--target bundle",
+        ),
+        (
+            ["--refit", "x.json", "whole", "--import", "y.json"],
+            "--import: --refit measures nothing",
+            "leave out --import, or --refit",
+        ),
+        (
+            ["--refit", "x.json", "whole", "--target", "ssh://board"],
+            "--target: --refit measures nothing",
+            "leave out --target, or --refit",
         ),
         (
             ["--networks", "9"],
@@ -314,3 +329,88 @@ def test_a_device_behind_ssh_is_calibrated_and_left_as_it_was(
         assert server.left() == []
     assert fitted_in(bench).networks == 40
     assert "calibrate: measuring: visit 812 of 812\n" in answer.stderr
+
+
+CARRIED = [*CALIBRATE, *BANDS, "--networks", "50"]
+AGAIN = (
+    "zonas-edge calibrate --profile ./here.toml --side 8 --channels 1 --classes 3"
+    f" --networks 50 --seed 0 --model {MODEL} --import measurement.json"
+)
+
+
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A bench with the report of a bundle that was carried to a device, and back."""
+    bench = with_here(furnish(tmp_path_factory.mktemp("carried")))
+    made = bench.run(*CARRIED, "--target", "bundle", "--bundle-out", "stick/b.zip")
+    assert made.returncode == 0, made.stderr
+    assert "bundle: writing files: 50 of 50\n" in made.stderr
+    (bench.folder / "told.txt").write_text(made.stdout, encoding="utf-8")
+    device = bench.folder / "device"
+    with zipfile.ZipFile(bench.folder / "stick/b.zip") as packed:
+        packed.extractall(device)
+    words = [sys.executable, "-I", "runner.py"]
+    subprocess.run(words, cwd=device, check=True, capture_output=True)
+    shutil.copy(device / "measurement.json", bench.folder)
+    return bench
+
+
+@pytest.mark.slow
+def test_a_bundle_says_what_to_do_and_is_small(carried: Bench) -> None:
+    assert (carried.folder / "told.txt").read_text(encoding="utf-8") == (
+        "bundle         stick/b.zip\n"
+        "on the device  in that folder: python3 runner.py\n"
+        "bring back     measurement.json\n"
+        f"then           {AGAIN}\n"
+    )
+    text = (carried.folder / "device/README.txt").read_text(encoding="utf-8")
+    assert text.startswith("A measurement for zonas-edge: calibration, profile here\n")
+    assert f"\n    {AGAIN}\n" in text
+    with zipfile.ZipFile(carried.folder / "stick/b.zip") as packed:
+        sizes = [(one.compress_size, one.file_size) for one in packed.infolist()]
+    assert sum(size for size, _ in sizes) < sum(size for _, size in sizes) / 4
+
+
+@pytest.mark.slow
+def test_a_report_that_is_brought_back_is_fitted(carried: Bench) -> None:
+    read = carried.run(*shlex.split(AGAIN)[1:])
+
+    assert read.returncode == 0, read.stderr
+    assert "calibrate: reading measurement.json\n" in read.stderr
+    fitted = fitted_in(carried)
+    assert (fitted.networks, fitted.error.networks) == (40, 10)
+    assert fitted.image == (1, 8, 8)
+    assert fitted.error.rank_correlation > 0.8
+
+
+@pytest.mark.slow
+def test_a_report_on_other_networks_is_refused(carried: Bench) -> None:
+    words = [*CARRIED, "--seed", "1", "--model", "never.json"]
+    read = carried.run(*words, "--import", "measurement.json", "--quiet")
+
+    assert (read.returncode, read.stdout) == (2, "")
+    assert read.stderr.startswith(
+        "error: measurement.json: not of this calibration's model, sha-256 is "
+    )
+    assert read.stderr.endswith(
+        "\nhint: repeat the command of the bundle's README.txt with the versions and"
+        " the profile that it was made with\n"
+    )
+    assert not (carried.folder / "never.json").exists()
+
+
+@pytest.mark.slow
+def test_a_report_of_another_device_than_the_profile_s_is_refused(
+    carried: Bench,
+) -> None:
+    """What came back from this machine is nothing for a profile of another."""
+    text = a_profile(machine='["pdp11"]')
+    (carried.folder / "board.toml").write_text(text, encoding="utf-8")
+    words = ["calibrate", "--profile", "./board.toml", *CARRIED[3:]]
+
+    read = carried.run(*words, "--import", "measurement.json", "--quiet")
+
+    assert (read.returncode, read.stdout) == (2, "")
+    assert read.stderr.startswith("error: ./board.toml: bundle, measurement.json is ")
+    assert ", not the profile's device\nhint: " in read.stderr
+    assert not (carried.folder / "exports/calibrations/board.json").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Bench
+from tests.cli.conftest import Bench, furnish
 from tests.cli.test_help import told
 from zonas_edge import cli
 from zonas_edge.cli import main
@@ -51,6 +51,22 @@ USAGE = {
     "profiles show x86-65": (
         f"profile x86-65: not one of the {len(shipped_profiles())} shipped",
         "did you mean x86-64?",
+    ),
+    "search --profile small --dataset digits": (
+        "profile small: no band was published for digits",
+        "zonas-edge profiles show small",
+    ),
+    "calibrate --profile small": (
+        "profile small: a constraint level, which has no device",
+        "zonas-edge profiles list",
+    ),
+    "check model.onnx --profile large": (
+        "profile large: a constraint level, which has no device",
+        "zonas-edge profiles list",
+    ),
+    "baseline resnet --profile x86-64 --dataset digits": (
+        "network: resnet is not one of resnet18, mobilenetv2",
+        "zonas-edge baseline --help",
     ),
     "profiles check nothing": (
         "./nothing: no such file",
@@ -266,3 +282,22 @@ def test_a_reader_that_goes_away_gets_no_traceback(bench: Bench) -> None:
     assert child.stderr.read() == ""
     child.stderr.close()
     child.wait()
+
+
+def test_a_budget_below_every_width_is_exit_3_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    words = ["baseline", "mobilenetv2", "--profile", "./tight.toml"]
+
+    code, text, noise = told([*words, "--dataset", "./bands.npz"], capsys)
+
+    assert (code, text) == (3, "")
+    assert noise.startswith(
+        "error: ./tight.toml: budget.parameters is 9, below the narrowest mobilenetv2 ("
+    )
+    assert noise.endswith("hint: raise budget.parameters\n")
+    assert not (tmp_path / "exports").exists()

@@ -51,11 +51,13 @@ def test_these_are_the_commands() -> None:
     assert [" ".join(words) for words in LEAVES] == [
         "search",
         "retrain",
+        "baseline",
         "export",
         "validate",
         "check",
         "calibrate",
         "run",
+        "compare",
         "profiles list",
         "profiles show",
         "profiles check",

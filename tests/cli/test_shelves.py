@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Bench
 from tests.cli.test_help import told
 from zonas_edge.data.load import dataset_names
-from zonas_edge.profile import shipped_profiles
+from zonas_edge.profile import LEVELS, shipped_profiles
 from zonas_edge.runtimes import load_consistent_profile
 
 
@@ -27,9 +27,19 @@ def test_profiles_lists_every_shipped_profile(
 
     assert code == 0
     assert heading.split()[:3] == ["profile", "device", "parameters"]
-    assert tuple(line.split()[0] for line in lines) == shipped_profiles()
-    found = printed("profiles list", capsys)["profiles"]
-    assert tuple(entry["name"] for entry in found) == shipped_profiles()
+    rows, levels = lines[: len(shipped_profiles())], lines[len(shipped_profiles()) :]
+    assert tuple(line.split()[0] for line in rows) == shipped_profiles()
+    assert levels == [
+        "",
+        "constraint level  device  parameters",
+        *(
+            f"{name:18}none    the {name} of three published bands of 10 data sets"
+            for name in LEVELS
+        ),
+    ]
+    found = printed("profiles list", capsys)
+    assert tuple(entry["name"] for entry in found["profiles"]) == shipped_profiles()
+    assert [entry["name"] for entry in found["levels"]] == [*LEVELS]
 
 
 @pytest.mark.parametrize("name", shipped_profiles())
@@ -44,7 +54,24 @@ def test_profiles_show_prints_the_whole_profile(
     }
     _, text, _ = told(["profiles", "show", name], capsys)
     assert text.splitlines()[0] == f"{name} (profiles/{name}.toml)"
-    assert profile.device.cpu in text
+    assert profile.board[0].cpu in text
+
+
+def test_profiles_show_prints_the_bands_of_a_level(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, text, _ = told(["profiles", "show", "medium"], capsys)
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()}
+
+    assert code == 0
+    assert text.splitlines()[0] == "medium (a constraint level)"
+    assert "no device, no limit on latency or size." in text
+    assert rows["breastmnist"] == ["341,561", "506,283", "341,768.4", "506,491.6"]
+    assert printed("profiles show medium", capsys)["bands"]["breastmnist"] == {
+        "published": [341_768.4, 506_491.6],
+        "parameters": 506_283,
+        "min_parameters": 341_561,
+    }
 
 
 def test_profiles_check_accepts_a_profile_of_ones_own(

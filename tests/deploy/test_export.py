@@ -29,7 +29,9 @@ from zonas_edge.deploy.parity import (
     network_probabilities,
 )
 from zonas_edge.errors import AcceptanceError, IncompatibleError
+from zonas_edge.nn.classifier import Classifier
 from zonas_edge.nn.network import Network
+from zonas_edge.nn.ops import initialise
 from zonas_edge.profile import RuntimeLimits
 from zonas_edge.space import Op, SearchSpace, TaskSpec
 
@@ -57,11 +59,15 @@ TASKS = (
 )
 
 
-def a_network(architecture: Architecture, task: TaskSpec) -> Network:
+def a_network(architecture: Architecture, task: TaskSpec) -> Classifier:
+    return with_random_statistics(Network(architecture, task))
+
+
+def with_random_statistics(network: Classifier) -> Classifier:
     """Random weights and random statistics, so that folding has something to do."""
     draw = torch.Generator().manual_seed(0)
-    network = Network(architecture, task, draw).eval()
-    for part in network.modules():
+    initialise(network, draw)
+    for part in network.eval().modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             assert part.running_mean is not None
             assert part.running_var is not None

@@ -1,11 +1,11 @@
 """Interpreters of other devices, made once and kept for later runs.
 
 A stock Jetson Nano has Python 3.6, for which onnxruntime 1.10.0 is the last on PyPI;
-64-bit Arm boards have the newest, as this machine has. The first is a virtual
-environment, the second Debian's Python unpacked into a folder, with PyPI's wheels, for
-qemu's user mode. They are kept in ``~/.cache/zonas-edge/tests``, or the folder that
-$ZONAS_EDGE_TEST_CACHE names; delete it to have them made anew. What can't be had is a
-reason to skip.
+later boards have later ones, and 64-bit Arm boards the newest, as this machine has. All
+but the last are virtual environments with PyPI's wheels, the last is Debian's Python
+unpacked into a folder, for qemu's user mode. They are kept in
+``~/.cache/zonas-edge/tests``, or the folder that $ZONAS_EDGE_TEST_CACHE names; delete
+it to have them made anew. The tests and ``benchmarks/load_matrix.py`` use them.
 """
 
 import os
@@ -14,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 
-import onnxruntime
-import pytest
+Words = tuple[str, ...]
+"""The words that start an interpreter."""
 
 CACHE = Path(
     os.environ.get("ZONAS_EDGE_TEST_CACHE", Path.home() / ".cache/zonas-edge/tests")
@@ -25,6 +27,19 @@ CACHE = Path(
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SOURCE = f"deb [signed-by={KEYS}] http://deb.debian.org/debian bookworm main\n"
 WHEELS = ("manylinux_2_28", "manylinux_2_27", "manylinux2014")
+NEWEST = metadata.version("onnxruntime")
+"""What is installed here; a fresh installation takes the newest."""
+
+PYTHONS = {
+    "1.10.0": ("3.6",),
+    "1.15.1": ("3.8", "3.9", "3.10", "3.11"),
+    "1.19.2": ("3.9", "3.8", "3.10", "3.11", "3.12"),
+    "1.23.2": ("3.10", "3.11", "3.12", "3.13"),
+}
+"""Of each onnxruntime the Pythons to try, the one that boards have it under first.
+
+JetPack 4 has Python 3.6, JetPack 5 has 3.8, Debian 11 has 3.9, JetPack 6 has 3.10.
+"""
 
 CPUINFO = """\
 processor\t: 0
@@ -38,10 +53,55 @@ CPU revision\t: 3
 """A Cortex-A72. onnxruntime 1.31.1 dies of reading the host's in an Arm process."""
 
 
-def python36() -> str | None:
-    """Any Python 3.6 of this machine that starts."""
-    found = sorted(Path.home().glob(".pyenv/versions/3.6*/bin/python"))
-    on_path = shutil.which("python3.6")
+class MissingError(Exception):
+    """Why an interpreter can't be had here."""
+
+
+def with_runtime(runtime: str) -> Words:
+    """Words that start a Python with a version of onnxruntime, one of ``PYTHONS``.
+
+    Raises:
+        MissingError: no such Python is here, or PyPI can't be reached.
+    """
+    wanted = PYTHONS[runtime]
+    for python in wanted:
+        if (interpreter := find_python(python)) is not None:
+            build = partial(_environment, interpreter, python, runtime)
+            folder = _kept(f"python{python}-onnxruntime{runtime}", build)
+            return (str(folder / "bin" / "python"),)
+    raise MissingError(
+        f"no Python {' or '.join(wanted)} here; pyenv install {wanted[0]} makes one"
+    )
+
+
+def arm_board() -> Words:
+    """Words that start an emulated Arm's Python 3.11 with the newest onnxruntime.
+
+    Raises:
+        MissingError: there is no emulator, or Debian or PyPI can't be reached.
+    """
+    emulator = shutil.which("qemu-aarch64-static")
+    if emulator is None:
+        raise MissingError("no qemu-aarch64-static here; .ci/prepare installs it")
+    if not KEYS.exists() or not shutil.which("apt-get"):
+        raise MissingError("no apt with Debian's keys here, which has the Arm packages")
+    root = _kept(f"aarch64-python3.11-onnxruntime{NEWEST}", _unpack_arm)
+    python = root / "usr" / "bin" / "python3.11"
+    return (emulator, "-cpu", "cortex-a72", "-L", str(root), str(python))
+
+
+DEVICES: dict[str, Callable[[], Words]] = {
+    **{runtime: partial(with_runtime, runtime) for runtime in PYTHONS},
+    NEWEST: lambda: (sys.executable, "-I"),
+    f"{NEWEST}-aarch64": arm_board,
+}
+"""Every runtime that a file must load on, oldest first; Arm is emulated."""
+
+
+def find_python(version: str) -> str | None:
+    """A Python of this machine that starts, by its version such as 3.6."""
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    on_path = shutil.which(f"python{version}")
     for candidate in [*map(str, found), *([on_path] if on_path else [])]:
         tried = subprocess.run([candidate, "-V"], capture_output=True, check=False)
         if tried.returncode == 0:
@@ -49,33 +109,14 @@ def python36() -> str | None:
     return None
 
 
-def jetson_nano() -> tuple[str, ...]:
-    """Words that start Python 3.6 with onnxruntime 1.10.0; skips without one."""
-    interpreter = python36()
-    if interpreter is None:
-        pytest.skip("no Python 3.6 here; pyenv install 3.6 makes one")
-
-    def build(folder: Path) -> None:
-        _run([interpreter, "-m", "venv", "--copies", str(folder)])
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q"]
-        _run([*pip, "-U", "pip<22"])
-        _run([*pip, "onnxruntime==1.10.0"])
-
-    return (str(_kept("python3.6-onnxruntime1.10.0", build) / "bin" / "python"),)
-
-
-def arm_board() -> tuple[str, ...]:
-    """Words that start an emulated Arm's Python 3.11; skips where there is none."""
-    emulator = shutil.which("qemu-aarch64-static")
-    if emulator is None:
-        pytest.skip("no qemu-aarch64-static here; .ci/prepare installs it")
-    if not KEYS.exists() or not shutil.which("apt-get"):
-        pytest.skip("no apt with Debian's keys here, which the Arm packages come from")
-    root = _kept(
-        f"aarch64-python3.11-onnxruntime{onnxruntime.__version__}", _unpack_arm
-    )
-    python = root / "usr" / "bin" / "python3.11"
-    return (emulator, "-cpu", "cortex-a72", "-L", str(root), str(python))
+def _environment(interpreter: str, python: str, runtime: str, folder: Path) -> None:
+    """A virtual environment with onnxruntime and the numpy it was built for."""
+    _run([interpreter, "-m", "venv", "--copies", str(folder)])
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q"]
+    if python == "3.6":
+        _run([*pip, "-U", "pip<22"])  # its own doesn't know the wheels' tags yet
+    numpy = "numpy" if runtime == "1.23.2" else "numpy<2"
+    _run([*pip, "--only-binary=:all:", numpy, f"onnxruntime=={runtime}"])
 
 
 def _unpack_arm(folder: Path) -> None:
@@ -94,7 +135,7 @@ def _unpack_arm(folder: Path) -> None:
     pip += ["--python-version", "3.11", "--only-binary=:all:"]
     for tag in WHEELS:
         pip += ["--platform", f"{tag}_aarch64"]
-    _run([*pip, "numpy", f"onnxruntime=={onnxruntime.__version__}"])
+    _run([*pip, "numpy", f"onnxruntime=={NEWEST}"])
 
 
 def _debian_packages(folder: Path) -> list[Path]:
@@ -143,8 +184,12 @@ def _kept(name: str, build: Callable[[Path], None]) -> Path:
 
 
 def _run(command: Sequence[str]) -> None:
-    """Run a step of making; what it refuses is a reason to skip."""
+    """Run a step of making.
+
+    Raises:
+        MissingError: what it refuses.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        pytest.skip(f"{' '.join(command[:4])}: {''.join(last)}")
+        raise MissingError(f"{' '.join(command[:4])}: {''.join(last)}")

@@ -11,18 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.device.conftest import a_job
+from tests.device.conftest import QUICK, a_job
 from tests.device.tiny import TINY, build_tiny, tiny_images, tiny_probabilities
-from zonas_edge.device.bundle import CarriedTarget, read_report, write_bundle
-from zonas_edge.device.job import Job
+from zonas_edge.device.bundle import (
+    CarriedTarget,
+    Errand,
+    read_report,
+    write_bundle,
+)
+from zonas_edge.device.job import Job, sha256_of_file
 from zonas_edge.errors import IncompatibleError, UsageError, ZonasError
 
-ABOUT = {
-    "run": "tuesday",
-    "profile": "pi",
-    "dataset": "breastmnist",
-    "runtime": "onnxruntime>=1.22,!=1.21.0",
-}
+ERRAND = Errand(
+    title="run tuesday, profile pi",
+    runtime="onnxruntime>=1.22,!=1.21.0",
+    command="zonas-edge validate tuesday --import",
+    content="The images are those of breastmnist.",
+    facts={"run": "tuesday"},
+)
 FILES = (
     "README.txt",
     "golden.npz",
@@ -40,7 +46,7 @@ def job(tmp_path: Path) -> Job:
 
 def carried(folder: Path, job: Job) -> Path:
     """The report of a bundle that was run by hand."""
-    bundle = write_bundle(folder, job, ABOUT)
+    bundle = write_bundle(folder, [job], ERRAND)
     words = [sys.executable, str(bundle.path / "runner.py")]
     subprocess.run(words, capture_output=True, check=False)
     return folder / "measurement.json"
@@ -67,7 +73,7 @@ def change(report: Path, **changes: Any) -> None:
 def test_a_bundle_holds_all_that_is_needed_and_says_what_to_do(
     tmp_path: Path, job: Job
 ) -> None:
-    bundle = write_bundle(tmp_path / "bundle", job, ABOUT)
+    bundle = write_bundle(tmp_path / "bundle", [job], ERRAND)
 
     assert bundle.files == FILES
     assert tuple(sorted(file.name for file in bundle.path.iterdir())) == FILES
@@ -76,14 +82,16 @@ def test_a_bundle_holds_all_that_is_needed_and_says_what_to_do(
     assert manifest["schema"] == 1
     assert manifest["run"] == "tuesday"
     assert manifest["command"] == "python3 runner.py"
-    assert manifest["jobs"][0]["model_sha256"] == bundle.model_sha256
+    assert (manifest["jobs"][0]["model_sha256"],) == bundle.models
     text = (bundle.path / "README.txt").read_text(encoding="utf-8")
     assert 'pip install numpy "onnxruntime>=1.22,!=1.21.0"' in text
-    assert "zonas-edge validate tuesday --import measurement.json" in text
+    assert text.startswith("A measurement for zonas-edge: run tuesday, profile pi\n")
+    assert "    zonas-edge validate tuesday --import measurement.json\n" in text
+    assert text.endswith("\nThe images are those of breastmnist.\n")
 
 
 def test_no_label_travels(tmp_path: Path, job: Job) -> None:
-    bundle = write_bundle(tmp_path / "bundle", job, ABOUT)
+    bundle = write_bundle(tmp_path / "bundle", [job], ERRAND)
 
     with np.load(bundle.path / "golden.npz") as golden:
         assert sorted(golden) == ["images", "probabilities"]
@@ -92,8 +100,8 @@ def test_no_label_travels(tmp_path: Path, job: Job) -> None:
 
 
 def test_a_zip_holds_the_same_files(tmp_path: Path, job: Job) -> None:
-    folder = write_bundle(tmp_path / "bundle", job, ABOUT)
-    packed = write_bundle(tmp_path / "bundle.zip", job, ABOUT)
+    folder = write_bundle(tmp_path / "bundle", [job], ERRAND)
+    packed = write_bundle(tmp_path / "bundle.zip", [job], ERRAND)
 
     with zipfile.ZipFile(packed.path) as archive:
         assert tuple(archive.namelist()) == FILES
@@ -129,7 +137,7 @@ def test_a_place_that_is_taken_is_left_alone(
     place.write_text("mine", encoding="utf-8")
 
     with pytest.raises(UsageError) as caught:
-        write_bundle(place, job, ABOUT)
+        write_bundle(place, [job], ERRAND)
 
     assert str(caught.value) == f"{place}: exists already, and may hold a measurement"
     assert caught.value.hint == ("delete it, or choose another place with --bundle-out")
@@ -145,7 +153,7 @@ def test_a_bundle_that_can_not_be_written_leaves_nothing(
     monkeypatch.setattr("shutil.copyfile", refuses)
 
     with pytest.raises(UsageError) as caught:
-        write_bundle(tmp_path / "out" / "bundle", job, ABOUT)
+        write_bundle(tmp_path / "out" / "bundle", [job], ERRAND)
 
     assert str(caught.value) == f"{tmp_path}/out/bundle: no space left on device"
     assert list((tmp_path / "out").iterdir()) == []
@@ -281,6 +289,63 @@ def test_a_report_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_a_report_of_no_measurement_is_not_of_any_model(tmp_path: Path) -> None:
-    CarriedTarget(tmp_path / "x", {"results": []}).check_model(TINY)
-    with pytest.raises(UsageError):
-        CarriedTarget(tmp_path / "x", {"results": [3]}).check_model(TINY)
+    CarriedTarget(tmp_path / "x", {"results": []}).check_models([TINY])
+    CarriedTarget(tmp_path / "x", {"error": {}}).check_models([TINY])
+    twice = [{"model_sha256": sha256_of_file(TINY)}] * 2
+    unlike: tuple[list[Any], ...] = ([3], [{}], twice)
+    for results in unlike:
+        with pytest.raises(UsageError):
+            CarriedTarget(tmp_path / "x", {"results": results}).check_models([TINY])
+
+
+def test_results_that_are_no_list_are_a_damaged_report(
+    tmp_path: Path, job: Job
+) -> None:
+    report = tmp_path / "measurement.json"
+    report.write_text('{"schema": 1, "results": 3}', encoding="utf-8")
+
+    error = failure(report, job)
+
+    assert str(error) == f"{report}: damaged, a measurement is not whole"
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, job: Job) -> list[Job]:
+    """Two models in turn, three visits."""
+    other = tmp_path / "other.onnx"
+    other.write_bytes(build_tiny(scale=1 / 250))
+    second = Job(other, job.images, repeats=QUICK)
+    first = replace(job, golden=None)
+    return [first, second, first]
+
+
+def test_a_bundle_of_several_models_holds_each_file_once(
+    tmp_path: Path, jobs: list[Job]
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle", jobs, ERRAND)
+
+    names = ("images.npy", "manifest.json", "model-2.onnx", "model.onnx", "runner.py")
+    assert bundle.files == ("README.txt", *names)
+    assert bundle.models == tuple(sha256_of_file(job.model) for job in jobs[:2])
+    assert bundle.summary()["models_sha256"] == list(bundle.models)
+
+
+def test_a_report_is_about_its_models_in_their_order(
+    tmp_path: Path, jobs: list[Job]
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle", jobs, ERRAND)
+    words = [sys.executable, str(bundle.path / "runner.py")]
+    subprocess.run(words, capture_output=True, check=True)
+    report = read_report(bundle.path / "measurement.json")
+
+    found = report.measure(jobs)
+
+    told = [one.answer.model_sha256 for one in found]
+    assert told == [sha256_of_file(job.model) for job in jobs]
+    for other in (jobs[:2], [jobs[1], jobs[0], jobs[0]]):
+        with pytest.raises(UsageError) as caught:
+            replace(report, whose="Monday's", remedy="go again").measure(other)
+        assert str(caught.value).startswith(
+            f"{report.report}: not of Monday's model, sha-256 is "
+        )
+        assert caught.value.hint == "go again"

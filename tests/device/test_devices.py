@@ -1,18 +1,25 @@
-"""Other devices over ssh: a stock Jetson Nano's Python, and an emulated Arm board.
+"""Other devices over ssh: the runtimes that boards have, and an emulated Arm board.
 
 The same file must load there and decide as it does here, on every test image.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.cli.conftest import Bench, furnish
-from tests.device.environments import arm_board, jetson_nano
+from tests.device.environments import (
+    DEVICES,
+    NEWEST,
+    PYTHONS,
+    MissingError,
+    Words,
+)
 from tests.device.sshd import Server
+from tests.scripts import script
 from zonas_edge.data.load import load_dataset
 from zonas_edge.device.job import Job, Repeats
 from zonas_edge.device.local import LocalTarget
@@ -62,36 +69,73 @@ def decides_as_here(there: Measurement, here: Measurement) -> None:
     assert there.answer.parity.passed
 
 
-DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
-    "jetson-nano": jetson_nano,
-    "arm-board": arm_board,
-}
+def had(device: str) -> Words:
+    """The words of a device's interpreter; skips where it can't be had."""
+    try:
+        return DEVICES[device]()
+    except MissingError as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_device_behind_ssh_decides_as_this_machine(
     digits: Delivered, server: Server, device: str
 ) -> None:
-    target = server.target(python=DEVICES[device]())
+    target = server.target(python=had(device))
 
     (there,) = target.measure([digits.job])
 
     decides_as_here(there, digits.here)
     machine = there.answer.machine
-    if device == "jetson-nano":
-        assert (machine.python[:3], machine.onnxruntime) == ("3.6", "1.10.0")
-        assert machine.emulator is None
-    else:
-        assert machine.machine == "aarch64"
+    version, _, emulated = device.partition("-")
+    assert machine.onnxruntime == version
+    if emulated:
+        assert machine.machine == emulated
         assert (machine.emulator or "").startswith("qemu-")
+    else:
+        assert machine.emulator is None
+        assert version == NEWEST or machine.python.startswith(PYTHONS[version])
     assert server.left() == []
+
+
+def test_the_matrix_tells_which_file_loads_where(
+    digits: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two files the newer format is refused by the oldest runtime alone."""
+    had("1.10.0")
+    run = digits.job.model.parent
+    newer = onnx.load(digits.job.model)
+    newer.ir_version = 10
+    (run / "newer.onnx").write_bytes(newer.SerializeToString())
+    loading = script("load_matrix")
+    devices = {device: DEVICES[device] for device in ("1.10.0", NEWEST)}
+
+    def missing() -> Words:
+        raise MissingError("no such board")
+
+    monkeypatch.setattr(loading, "DEVICES", devices | {"9.9.9": missing})
+
+    result = loading.measure([run])
+
+    (run / "newer.onnx").unlink()
+    assert result["not_measured"] == {"9.9.9": "no such board"}
+    rows = [(row["device"], row["loads"]) for row in result["rows"]]
+    old, new = "1.10.0", NEWEST
+    assert rows == [(old, True), (old, False), (new, True), (new, True)]
+    for row in result["rows"]:
+        if row["loads"]:
+            assert (row["images"], row["changed"]) == (353, 0)
+            assert row["max_abs_dp"] <= 1e-4
+            assert row["accuracy"] > 0.5
+        else:
+            assert "Unsupported model IR version: 10" in row["reason"]
 
 
 def test_an_emulated_board_passes_everything_but_its_latency(
     digits: Delivered, server: Server
 ) -> None:
     """A profile that recognises any aarch64 must not take an emulator's times."""
-    python = " ".join(arm_board())
+    python = " ".join(had(f"{NEWEST}-aarch64"))
     text = (digits.bench.folder / "small.toml").read_text(encoding="utf-8")
     board = text.replace('machine = ["x86_64"]', 'machine = ["aarch64"]')
     (digits.bench.folder / "board.toml").write_text(board, encoding="utf-8")

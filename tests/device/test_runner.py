@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.device.environments import python36
+from tests.device.environments import find_python
 from tests.device.tiny import (
     TINY,
     build_tiny,
@@ -207,7 +207,7 @@ def test_an_emulated_process_is_known_by_its_name(
 
 
 def test_runner_compiles_under_python_3_6(tmp_path: Path) -> None:
-    interpreter = python36()
+    interpreter = find_python("3.6")
     if interpreter is None:
         pytest.skip("no Python 3.6 here")
     copy = shutil.copy(RUNNER, tmp_path / "runner.py")

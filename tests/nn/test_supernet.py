@@ -64,7 +64,7 @@ def gradients(
     draw = torch.Generator().manual_seed(seed)
     alphas = Alphas.draw(SPACE, draw, torch.float64)
     vector = (700 * alphas.vector).requires_grad_()  # standard deviation 0.7
-    mixture = Alphas(vector, SPACE.max_depth).mixture(1.0, sizes=True)
+    mixture = Alphas(vector, SPACE).mixture(1.0, sizes=True)
     x = images(TASK)
     logits = supernet(x, mixture) if skip else dense(supernet, x, mixture)
     factors = torch.randn(logits.shape, generator=draw, dtype=torch.float64)

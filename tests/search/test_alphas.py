@@ -1,10 +1,12 @@
 """Architecture parameters: which are searched when, and what they say."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from tests.strategies import SPACE
-from zonas_edge.search.alphas import OP_ENTRIES, Alphas, detached
+from zonas_edge.search.alphas import OP_ENTRIES, Alphas, detached, softmax
 from zonas_edge.search.sparsemax import sparsemax
 
 
@@ -22,6 +24,27 @@ def test_there_are_90_operation_54_kernel_and_two_depth_entries_a_stage() -> Non
 
 def test_they_start_near_zero() -> None:
     assert float(alphas().vector.std()) == pytest.approx(1e-3, rel=0.2)
+
+
+def test_without_sizes_one_cell_of_operations_serves_all_stages() -> None:
+    draw = torch.Generator().manual_seed(0)
+    narrow = replace(SPACE, sizes=False)
+    found = Alphas.draw(narrow, draw, torch.float64, softmax)
+    assert len(found.vector) == 30
+    assert found.active(sizes=False) == 30
+    mixture = found.mixture(1.0, sizes=False)
+    exactly = torch.softmax(found.vector.view(6, 5), -1)
+    for stage in mixture.op:
+        torch.testing.assert_close(stage, exactly)
+    assert mixture.kernel.tolist() == [[[0, 0, 1]] * 6] * 3
+    assert mixture.depth.tolist() == [[0, 1]] * 3
+
+
+def test_even_parameters_say_that_nothing_is_preferred() -> None:
+    mixture = Alphas.even(SPACE, torch.float64).mixture(1.5, sizes=True)
+    assert mixture.op.tolist() == [[[0.2] * 5] * 6] * 3
+    assert mixture.kernel.tolist() == [[[1 / 3] * 3] * 6] * 3
+    assert mixture.depth.tolist() == [[0.5, 0.5]] * 3
 
 
 @pytest.mark.parametrize("sizes", [False, True])
@@ -57,7 +80,7 @@ def test_a_shift_is_added_before_the_projection() -> None:
 
 
 def test_a_detached_mixture_has_no_gradient() -> None:
-    found = Alphas(alphas().vector.requires_grad_(), SPACE.max_depth)
+    found = Alphas(alphas().vector.requires_grad_(), SPACE)
     mixture = found.mixture(1.5, sizes=True)
     assert mixture.op.requires_grad
     assert not any(part.requires_grad for part in vars(detached(mixture)).values())

@@ -154,10 +154,10 @@ def test_without_a_perturbation_the_implicit_term_is_exactly_zero(
     assert search.alpha_updates == 2
     state = search.state_dict()
     assert torch.equal(
-        state["pair"]["base"]["weights"], state["pair"]["twin"]["weights"]
+        state["copies"]["base"]["weights"], state["copies"]["twin"]["weights"]
     )
     assert torch.equal(
-        state["pair"]["base"]["momentum"], state["pair"]["twin"]["momentum"]
+        state["copies"]["base"]["momentum"], state["copies"]["twin"]["momentum"]
     )
 
 
@@ -173,7 +173,7 @@ def test_the_paper_s_slope_predicts_the_difference_of_the_losses(seed: int) -> N
     ]
     base, twin = copies
     start = Alphas.draw(SPACE, draw, torch.float64)
-    alphas = Alphas(start.vector.clone().requires_grad_(), SPACE.max_depth)
+    alphas = Alphas(start.vector.clone().requires_grad_(), SPACE)
     u = alphas.direction(draw, sizes=True).detach()
     radius = PaperEstimator().radius(float(start.vector[:OP_ENTRIES].norm()), 0.0)
 

@@ -25,11 +25,12 @@ from zonas_edge.constraint import fits
 from zonas_edge.cost import parameters
 from zonas_edge.data.batches import Normalisation
 from zonas_edge.search.alphas import OP_ENTRIES
-from zonas_edge.search.loop import Search, SearchData
+from zonas_edge.search.feed import SearchData
+from zonas_edge.search.loop import Search
+from zonas_edge.search.method import MethodName
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.search.schedule import Schedule
 from zonas_edge.search.selection import SelectionSettings, select
-from zonas_edge.search.settings import EstimatorName
 from zonas_edge.space import EDGES, OPS, Op, SearchSpace
 
 CONV = OPS.index(Op.CONV)
@@ -81,8 +82,8 @@ def same(first: Search, second: Search) -> bool:
     a, b = first.state_dict(), second.state_dict()
     return bool(
         torch.equal(a["alphas"], b["alphas"])
-        and torch.equal(a["pair"]["base"]["weights"], b["pair"]["base"]["weights"])
-        and torch.equal(a["pair"]["twin"]["weights"], b["pair"]["twin"]["weights"])
+        and torch.equal(a["copies"]["base"]["weights"], b["copies"]["base"]["weights"])
+        and torch.equal(a["copies"]["twin"]["weights"], b["copies"]["twin"]["weights"])
         and torch.equal(a["generator"], b["generator"])
         and first.mixture().op.tobytes() == second.mixture().op.tobytes()
     )
@@ -185,7 +186,7 @@ def test_before_the_size_phase_only_operations_move(reference: Reference) -> Non
 
 def test_the_paper_s_estimator_runs_in_double_precision() -> None:
     settings = hastened(
-        settings_of(EstimatorName.PAPER, epochs=1),
+        settings_of(MethodName.ZO_DARTS_PP_PAPER, epochs=1),
         inner_steps=3,
         schedule=Schedule(rate=0.1, size_phase=0.0),
     )

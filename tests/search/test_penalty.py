@@ -85,7 +85,7 @@ def test_outside_the_excess_is_relative_to_the_limit(
 
 
 def excess_of(vector: Tensor, limits: list[Constraint]) -> Tensor:
-    mixture = Alphas(vector, SPACE.max_depth).mixture(1.0, sizes=True)
+    mixture = Alphas(vector, SPACE).mixture(1.0, sizes=True)
     return relative_excess(limits, mixture)
 
 
@@ -97,7 +97,7 @@ def test_a_small_step_against_the_gradient_moves_towards_the_budget(
     draw = torch.Generator().manual_seed(seed)
     start = Alphas.draw(SPACE, draw, torch.float64)
     vector = (300 * start.vector).requires_grad_()
-    mixture = Alphas(vector, SPACE.max_depth).mixture(1.0, sizes=True)
+    mixture = Alphas(vector, SPACE).mixture(1.0, sizes=True)
     count = float(expected(TABLE, mixture).detach())
     limits = [lower(2 * count)] if grow else [upper(count / 2)]
     before = excess_of(vector, limits)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from zonas_edge.search.schedule import Schedule
-from zonas_edge.search.settings import EstimatorName, SearchSettings, default_batch
+from zonas_edge.search.settings import SearchSettings, default_batch
 
 TAU = (1.5, 1.125, 0.8438, 0.6328, 0.4746, 0.3560, 0.2670, 0.2002, 0.1502, 0.1126)
 
@@ -42,22 +42,20 @@ def test_the_rate_ends_at_the_final_one() -> None:
 
 def test_the_paper_s_settings_are_the_published_ones() -> None:
     found = SearchSettings.of(
-        EstimatorName.PAPER, epochs=50, batch_size=64, seed=1, flip=True
+        "zo-darts++-paper", epochs=50, batch_size=64, seed=1, flip=True
     )
-    assert found.schedule.rate == 0.1
-    assert found.alpha_rate == 0.015
-    assert found.alpha_betas == (0.5, 0.999)
-    assert found.alpha_decay == 1e-3
-    assert found.inner_steps == 10
+    assert found.method.schedule.rate == 0.1
+    assert found.method.alpha_rate == 0.015
+    assert found.method.alpha_betas == (0.5, 0.999)
+    assert found.method.alpha_decay == 1e-3
+    assert found.method.inner_steps == 10
 
 
 def test_the_hybrid_s_settings_have_no_decay_of_alpha() -> None:
-    found = SearchSettings.of(
-        EstimatorName.HYBRID, epochs=50, batch_size=64, seed=1, flip=True
-    )
-    assert found.schedule.rate == 0.025
-    assert found.alpha_rate == 0.01
-    assert found.alpha_decay == 0
+    found = SearchSettings.of("zo-darts++", epochs=50, batch_size=64, seed=1, flip=True)
+    assert found.method.schedule.rate == 0.025
+    assert found.method.alpha_rate == 0.01
+    assert found.method.alpha_decay == 0
 
 
 @pytest.mark.parametrize(

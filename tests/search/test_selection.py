@@ -1,5 +1,7 @@
 """From a mixture to one network inside the budget."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -19,11 +21,11 @@ from zonas_edge.constraint import Constraint, fits
 from zonas_edge.cost import byte_table, exact, expected, parameter_table, parameters
 from zonas_edge.errors import BudgetError
 from zonas_edge.nn.supernet import Supernet
+from zonas_edge.search.repair import repair
 from zonas_edge.search.selection import (
     Selection,
     SelectionSettings,
     draw,
-    repair,
     select,
 )
 from zonas_edge.space import OPS, Op
@@ -80,7 +82,7 @@ def test_the_mean_count_of_drawn_networks_is_the_expected_one() -> None:
 def test_the_ranking_is_sorted_and_inside_the_budget() -> None:
     limits = [limit((LOW + HIGH) // 4, SPACE)]
     found = select_from(uniform(SPACE), limits)
-    losses = [candidate.loss for candidate in found.ranking]
+    losses = [candidate.loss or 0.0 for candidate in found.ranking]
     assert losses == sorted(losses)
     assert found.best == found.ranking[0]
     assert found.drawn == 31
@@ -93,6 +95,7 @@ def test_the_ranking_is_sorted_and_inside_the_budget() -> None:
         assert architecture.connected
         assert architecture.simplified() == architecture
         assert architecture.belongs_to(SPACE)
+        assert candidate.accuracy is not None
         assert 0 <= candidate.accuracy <= 1
     assert len({candidate.architecture for candidate in found.ranking}) == len(losses)
 
@@ -113,6 +116,31 @@ def test_if_no_draw_fits_the_most_probable_network_is_repaired() -> None:
     assert [fits(limits, candidate.architecture) for candidate in found.ranking] == [
         True
     ]
+
+
+NARROW = replace(SPACE, sizes=False)
+
+
+def test_without_sizes_one_cell_is_drawn_for_all_stages() -> None:
+    rng = np.random.default_rng(0)
+    mixture = uniform(SPACE)
+    mixture.kernel[:], mixture.depth[:] = [0, 0, 1], [0, 1]
+    found = list(draw(mixture, 50, channels=2, rng=rng, tied=True))
+    assert all(network.belongs_to(NARROW) for network in found)
+    assert len(set(found)) == 50
+    untied = list(draw(mixture, 50, channels=2, rng=rng))
+    assert not any(network.belongs_to(NARROW) for network in untied)
+
+
+@settings(max_examples=8)
+@given(st.integers(LOW, HIGH))
+def test_a_network_without_sizes_is_repaired_within_its_space(budget: int) -> None:
+    start = largest(NARROW)
+    limits = [limit(budget, NARROW)]
+    found = repair(start, certain(start, 2), limits, NARROW)
+    assert fits(limits, found)
+    assert found.connected
+    assert found.belongs_to(NARROW)
 
 
 @settings(max_examples=8)

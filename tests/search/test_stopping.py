@@ -54,6 +54,22 @@ def test_a_search_stops_once_no_decision_is_open(
     assert search.finished is converged
 
 
+def test_a_search_without_sizes_stops_once_its_operations_are_decided() -> None:
+    search = search_of(settings_of("zo-darts+", epochs=50))
+    mixture = certain(largest(SPACE), 1)
+    state = search.state_dict() | {
+        "epoch": 40,
+        "step": 280,
+        "stable": 5,
+        "decisions": [torch.from_numpy(part) for part in vars(mixture).values()],
+    }
+    search.load_state_dict(state)
+    assert not search.converged  # its own parameters say nothing yet
+    state["alphas"] = torch.from_numpy(10.0 * mixture.op[0]).reshape(-1)
+    search.load_state_dict(state)
+    assert search.converged
+
+
 def test_a_fresh_search_has_not_converged() -> None:
     search = search_of()
     assert not search.converged

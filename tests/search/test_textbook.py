@@ -47,21 +47,35 @@ STATES = pytest.mark.parametrize(
 )
 
 
+DEVICES = pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+)
+
+
+@pytest.fixture(autouse=True)
+def exact_products() -> Iterator[None]:
+    """On CUDA, convolutions in float32 would round their factors to TF32."""
+    with script("measuring").cudnn(allow_tf32=False, deterministic=True):
+        yield
+
+
 class Recording:
     """Batches and directions, drawn once, so that both searches see the same."""
 
-    def __init__(self, state: State, dtype: torch.dtype) -> None:
+    def __init__(self, state: State, dtype: torch.dtype, device: str = "cpu") -> None:
         self._draw = torch.Generator().manual_seed(0)
-        self._dtype = dtype
+        self._dtype, self._device = dtype, device
         self._searched = ENTRIES if state.sizes else OP_ENTRIES
         self.alpha = state.deviation * self._normal(ENTRIES)
 
     def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self._draw, dtype=self._dtype)
+        drawn = torch.randn(*shape, generator=self._draw, dtype=self._dtype)
+        return drawn.to(self._device)
 
     def batch(self) -> tuple[Tensor, Tensor]:
         images = self._normal(BATCH, TASK.channels, TASK.height, TASK.width)
-        return images, torch.randint(TASK.classes, (BATCH,), generator=self._draw)
+        labels = torch.randint(TASK.classes, (BATCH,), generator=self._draw)
+        return images, labels.to(self._device)
 
     def direction(self) -> Tensor:
         direction = self._normal(ENTRIES)
@@ -72,12 +86,12 @@ class Recording:
 
 def both(state: State, recording: Recording) -> tuple[Any, Any]:
     """Textbook and engine in the same state."""
-    dtype = recording.alpha.dtype
+    dtype, device = recording.alpha.dtype, recording.alpha.device
     pair = engine.Pair(
-        SPACE, TASK, WeightSettings(), seed=0, device=torch.device("cpu"), dtype=dtype
+        SPACE, TASK, WeightSettings(), seed=0, device=device, dtype=dtype
     )
     network = networks.Supernet(SPACE.channels, SPACE.max_depth, classes=TASK.classes)
-    network.to(dtype).load_state_dict(pair.supernet.state_dict())
+    network.to(device, dtype).load_state_dict(pair.supernet.state_dict())
     settings = {
         "temperature": state.temperature,
         "sizes": state.sizes,
@@ -110,8 +124,11 @@ def assert_near(found: Tensor, expected: Tensor, tolerance: float) -> None:
 
 @pytest.mark.slow
 @STATES
-def test_after_three_windows_the_alphas_are_the_textbook_s(state: State) -> None:
-    recording = Recording(state, torch.float64)
+@DEVICES
+def test_after_three_windows_the_alphas_are_the_textbook_s(
+    state: State, device: str
+) -> None:
+    recording = Recording(state, torch.float64, device)
     plain, fast = both(state, recording)
     for _ in range(WINDOWS):
         direction = recording.direction()
@@ -135,12 +152,13 @@ def threads(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @STATES
+@DEVICES
 @pytest.mark.usefixtures("threads")
-def test_in_float32_one_pair_step_is_the_textbook_s(state: State) -> None:
+def test_in_float32_one_pair_step_is_the_textbook_s(state: State, device: str) -> None:
     """Weights change by their clipped gradient: their change is compared."""
     # a high rate keeps the rounding of the weights out of their change
     state = replace(state, rate=1.0)
-    recording = Recording(state, torch.float32)
+    recording = Recording(state, torch.float32, device)
     images, labels = recording.batch()
     direction = recording.direction()
     losses, changes = [], []
@@ -157,10 +175,11 @@ def test_in_float32_one_pair_step_is_the_textbook_s(state: State) -> None:
 
 
 @STATES
+@DEVICES
 def test_in_float32_a_validation_batch_says_what_it_tells_the_textbook(
-    state: State,
+    state: State, device: str
 ) -> None:
-    recording = Recording(state, torch.float32)
+    recording = Recording(state, torch.float32, device)
     plain, fast = both(state, recording)
     images, labels = recording.batch()
     loss = torch.nn.functional.cross_entropy(
@@ -185,10 +204,11 @@ def test_the_sparse_state_has_dead_candidates_and_a_twin_with_others() -> None:
     assert not torch.equal(base > 0, twin > 0)
 
 
-def test_a_twin_at_no_distance_stays_equal_to_its_network() -> None:
-    recording = Recording(SPARSE, torch.float64)
+@DEVICES
+def test_a_twin_at_no_distance_stays_equal_to_its_network(device: str) -> None:
+    recording = Recording(SPARSE, torch.float64, device)
     for search in both(SPARSE, recording):
-        search.begin(torch.zeros(ENTRIES, dtype=torch.float64))
+        search.begin(torch.zeros_like(recording.alpha))
         for _ in range(2):
             search.pair_step(*recording.batch())
         base, twin = weights_of(search)

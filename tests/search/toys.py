@@ -7,8 +7,10 @@ import torch
 from zonas_edge.constraint import Constraint
 from zonas_edge.cost import parameter_table
 from zonas_edge.data.batches import DeviceSplit, Normalisation
-from zonas_edge.search.loop import Search, SearchData
-from zonas_edge.search.settings import EstimatorName, SearchSettings
+from zonas_edge.search.feed import SearchData
+from zonas_edge.search.loop import Search
+from zonas_edge.search.method import DEFAULT
+from zonas_edge.search.settings import SearchSettings
 from zonas_edge.space import SearchSpace, TaskSpec
 
 SPACE = SearchSpace(channels=2, max_depth=1)
@@ -44,14 +46,14 @@ def data_of(count: int = 56, device: str = "cpu") -> SearchData:
 
 
 def settings_of(
-    estimator: EstimatorName = EstimatorName.HYBRID,
+    method: str = DEFAULT,
     *,
     epochs: int = 5,
     batch_size: int = 8,
     seed: int = 0,
 ) -> SearchSettings:
     return SearchSettings.of(
-        estimator, epochs=epochs, batch_size=batch_size, seed=seed, flip=False
+        method, epochs=epochs, batch_size=batch_size, seed=seed, flip=False
     )
 
 
@@ -78,8 +80,9 @@ def search_of(
 
 
 def hastened(settings: SearchSettings, **changes: object) -> SearchSettings:
-    """The settings with some replaced."""
-    return replace(settings, **changes)  # type: ignore[arg-type]
+    """The settings with some figures of the method replaced."""
+    method = replace(settings.method, **changes)  # type: ignore[arg-type]
+    return replace(settings, method=method)
 
 
 def plain_stripes(count: int, seed: int) -> DeviceSplit:

@@ -5,6 +5,7 @@ from zonas_edge.artifact.files import (
     SCHEMA,
     append_line,
     cut_lines,
+    lock_folder,
     read_json,
     read_lines,
     write_bytes,
@@ -12,15 +13,18 @@ from zonas_edge.artifact.files import (
     write_text,
 )
 from zonas_edge.artifact.run import (
+    CHOOSING,
     Run,
     State,
     create_run,
     find_run,
     list_runs,
+    network_chosen,
     open_run,
 )
 
 __all__ = [
+    "CHOOSING",
     "SCHEMA",
     "Delivered",
     "Run",
@@ -30,6 +34,8 @@ __all__ = [
     "cut_lines",
     "find_run",
     "list_runs",
+    "lock_folder",
+    "network_chosen",
     "open_run",
     "read_json",
     "read_lines",

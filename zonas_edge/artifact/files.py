@@ -8,9 +8,11 @@ Source: rename(2) replaces atomically on one file system; fsync(2) on what is du
 """
 
 import errno
+import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +24,9 @@ SCHEMA = 1
 """Version of every JSON file of a run."""
 
 REPAIR = "restore the file, or delete the folder it is in"
+LOCK = ".lock"
+"""The file whose lock keeps others out of a folder."""
+_POLL_S = 0.05
 _ELSEWHERE = "choose another folder with --out"
 _HINTS = {
     errno.ENOSPC: f"free some space, or {_ELSEWHERE}",
@@ -182,6 +187,48 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(litter)
             else:
                 litter.unlink()
+
+
+@contextmanager
+def lock_folder(folder: Path, hint: str, wait_s: float = 0.0) -> Iterator[int]:
+    """Keep other commands from writing in a folder; they are told so.
+
+    It is held by whoever opened it, and by child processes that inherit it: a second
+    lock in the same process is refused as well. The system gives it back when the last
+    of them ends, however it ends.
+
+    Args:
+        folder: it must exist.
+        hint: what to do if it is taken.
+        wait_s: seconds to wait for another holder to go.
+
+    Yields:
+        The file descriptor that holds it.
+
+    Raises:
+        UsageError: another command holds it, or the system refuses.
+    """
+    with plain_errors(folder):
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        until = time.monotonic() + wait_s
+        while not _taken(descriptor, folder):
+            if time.monotonic() >= until:
+                raise UsageError(f"{folder}: in use by another zonas-edge", hint)
+            time.sleep(_POLL_S)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int, folder: Path) -> bool:
+    """Take a lock, or tell that another holds it."""
+    with plain_errors(folder):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _whole(content: bytes) -> int:

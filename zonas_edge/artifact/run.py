@@ -5,9 +5,7 @@ be repeated, resumed, or copied to another machine as one folder. Its state is r
 from the disk each time and never kept in memory, where it could differ.
 """
 
-import fcntl
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,15 +13,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zonas_edge.artifact.delivered import Delivered
-from zonas_edge.artifact.files import REPAIR, plain_errors, read_json, sweep, write_json
+from zonas_edge.artifact.files import (
+    LOCK,
+    REPAIR,
+    lock_folder,
+    plain_errors,
+    read_json,
+    sweep,
+    write_json,
+)
 from zonas_edge.errors import UsageError, did_you_mean
 
 State = Literal["started", "finished"]
 
+CHOOSING = ("search", "baseline")
+"""Stages of which one ends in the run's ``architecture.json``."""
+
 LONGEST_NAME = 100
 
 _FIRST = "zonas-edge search --profile NAME --dataset NAME"
-_LOCK = ".lock"
 
 
 class _File:
@@ -54,6 +62,7 @@ class Run:
     retrain_log = _File("retrain.jsonl")
     retrain_checkpoint = _File("retrain.ckpt")
     weights = _File("weights.pt")
+    published_log = _File("published.jsonl")
     model = _File("model.onnx")
     golden = _File("golden.npz")
     report = _File("report.json")
@@ -123,6 +132,11 @@ class Run:
         """Whether a command has done its work here."""
         return self.stages().get(stage) == "finished"
 
+    @property
+    def chosen(self) -> bool:
+        """Whether it is settled which network the run is about."""
+        return network_chosen(self.stages())
+
     def start_over(self) -> None:
         """Delete every file of the run and begin a new record.
 
@@ -150,25 +164,18 @@ class Run:
         Raises:
             UsageError: another command holds it, or the system refuses.
         """
-        with plain_errors(self.path):
-            descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            with plain_errors(self.path):
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise UsageError(
-                        f"{self.path}: in use by another zonas-edge",
-                        "wait for it, or choose another --name",
-                    ) from None
+        with lock_folder(self.path, "wait for it, or choose another --name"):
             sweep(self.path)
             yield
-        finally:
-            os.close(descriptor)
 
     def _begin(self) -> None:
         created = datetime.now(UTC).isoformat(timespec="microseconds")
         write_json(self.record, {"name": self.name, "created": created, "stages": {}})
+
+
+def network_chosen(stages: Mapping[str, str]) -> bool:
+    """Whether one of the stages of a run that end in its network is finished."""
+    return any(stages.get(stage) == "finished" for stage in CHOOSING)
 
 
 def create_run(out: Path, name: str) -> Run:
@@ -249,7 +256,7 @@ def _check_free(run: Run) -> None:
             "add --resume to go on with it, or choose another --name",
         )
     # A command that was killed before it wrote a record may have left its litter.
-    if any(name != _LOCK and ".tmp-" not in name for name in content):
+    if any(name != LOCK and ".tmp-" not in name for name in content):
         raise UsageError(
             f"{run.path}: a folder with files in it that is no run",
             "choose another --name",

@@ -1,42 +1,54 @@
 """Calibrating: draw networks, write their files, measure them, fit, check.
 
 Nothing is kept but the result: the files lie in a temporary folder, and an interruption
-leaves nothing behind.
+leaves nothing behind. For a device that nothing reaches the same files go into a
+bundle; when its report is brought back they are made again, byte for byte, and it must
+be about them.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from zonas_edge.architecture import Architecture, smallest
-from zonas_edge.calibrate.design import plan
+from zonas_edge.calibrate.design import Plan, plan
+from zonas_edge.calibrate.files import network_files
 from zonas_edge.calibrate.fit import Observation
 from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields
-from zonas_edge.data.batches import Normalisation
-from zonas_edge.deploy.export import build_file
-from zonas_edge.device.job import Repeats, workspace
+from zonas_edge.device.bundle import (
+    Bundle,
+    CarriedTarget,
+    Errand,
+    check_free,
+    write_bundle,
+)
+from zonas_edge.device.job import Repeats
+from zonas_edge.device.measurement import Machine
 from zonas_edge.device.measuring import (
-    IMAGES,
     VISIT,
     Timings,
     machine_of,
     measure_networks,
+    plan_visits,
 )
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
 from zonas_edge.latency import analytic_latency
-from zonas_edge.nn.network import Network
 from zonas_edge.profile import DeviceProfile, FittedLatency, RuntimeLimits
+from zonas_edge.runtimes import wanted_runtime
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import TaskSpec
 from zonas_edge.validate.host import check_runtime, host_of
+
+_REMEDY = (
+    "repeat the command of the bundle's README.txt with the versions and the profile"
+    " that it was made with"
+)
 
 
 @dataclass(frozen=True)
@@ -76,12 +88,12 @@ def calibrate(
         IncompatibleError: its runtime is not one that the profile allows.
         TargetError: it can't be reached, or doesn't have the profile's provider.
     """
-    space = profile.search_space
-    rng = np.random.default_rng(derived_seed(effort.seed, "calibrate"))
-    estimate = analytic_latency(profile.compute, space, task)
-    chosen = plan(space, estimate, networks=effort.networks, rng=rng)
+    chosen, rng = _chosen(profile, task, effort)
     networks = (*chosen.fitted, *chosen.held_out)
-    check_device(profile, task, target)
+    if isinstance(target, CarriedTarget):
+        target = replace(target, whose="this calibration's", remedy=_REMEDY)
+    else:
+        check_device(profile, task, target)
     timings = time_networks(
         networks,
         task,
@@ -91,6 +103,7 @@ def calibrate(
         rng=rng,
         tell=progress,
     )
+    _check_machine(profile, timings.machine, target)
     observations = [
         Observation(network, time, FIT if number < len(chosen.fitted) else HELD_OUT)
         for number, (network, time) in enumerate(
@@ -99,6 +112,55 @@ def calibrate(
     ]
     progress("fitting")
     return _calibration(profile, task, effort, timings, observations)
+
+
+def bundle_calibration(
+    profile: DeviceProfile,
+    task: TaskSpec,
+    effort: Effort,
+    *,
+    path: Path,
+    command: str,
+    progress: Progress,
+) -> Bundle:
+    """Write what a person carries to the device, to have it calibrated there.
+
+    Args:
+        profile: of the device.
+        task: side and channels of the images, and classes.
+        effort: how much is measured.
+        path: the folder or zip to write.
+        command: the line that reads the report; the file's name comes behind it.
+        progress: is called with each line of progress.
+
+    Raises:
+        UsageError: the place is taken, or can't be written.
+    """
+    check_free(path)
+    chosen, rng = _chosen(profile, task, effort)
+    errand = Errand(
+        title=f"calibration, profile {profile.name}",
+        runtime=wanted_runtime(profile.runtime),
+        command=command,
+        content="The networks are not trained, and the image is noise.",
+        facts={"profile": profile.name},
+    )
+    networks = (*chosen.fitted, *chosen.held_out)
+    runtime = profile.runtime
+    with network_files(networks, task, runtime, rng, progress) as (files, images):
+        visits = plan_visits(files, images, runtime, rounds=effort.rounds, rng=rng)
+        return write_bundle(path, visits.jobs, errand)
+
+
+def _chosen(
+    profile: DeviceProfile, task: TaskSpec, effort: Effort
+) -> tuple[Plan, np.random.Generator]:
+    """The networks, and the generator that goes on to decide images and order."""
+    space = profile.search_space
+    rng = np.random.default_rng(derived_seed(effort.seed, "calibrate"))
+    _, compute = profile.board
+    estimate = analytic_latency(compute, space, task)
+    return plan(space, estimate, networks=effort.networks, rng=rng), rng
 
 
 def check_device(profile: DeviceProfile, task: TaskSpec, target: Target) -> None:
@@ -110,9 +172,19 @@ def check_device(profile: DeviceProfile, task: TaskSpec, target: Target) -> None
         TargetError: it can't be reached.
     """
     rng = np.random.default_rng(0)
-    with _files([smallest(profile.search_space)], task, profile.runtime, rng) as files:
-        (model,), images = files
+    networks = [smallest(profile.search_space)]
+    with network_files(networks, task, profile.runtime, rng) as ((model,), images):
         machine = machine_of(target, model, images, profile.runtime)
+    _check_machine(profile, machine, target)
+
+
+def _check_machine(profile: DeviceProfile, machine: Machine, target: Target) -> None:
+    """See that what measured is the profile's device, with a runtime that it allows.
+
+    Raises:
+        UsageError: it is another machine.
+        IncompatibleError: its ONNX Runtime is not one that the profile allows.
+    """
     host = host_of(machine, profile.device, target.name)
     if not host.is_profile_device:
         where = "this machine" if target.name == "local" else target.name
@@ -136,9 +208,7 @@ def time_networks(
     tell: Progress,
     visit: Repeats = VISIT,
 ) -> Timings:
-    """Write the files of networks with random weights, and measure them.
-
-    Latency doesn't depend on the weights, so none is trained.
+    """Write the files of untrained networks, and measure them.
 
     Args:
         networks: simplified.
@@ -150,7 +220,7 @@ def time_networks(
         tell: is called with each line of progress.
         visit: how long each visit is.
     """
-    with _files(networks, task, runtime, rng, tell) as (files, images):
+    with network_files(networks, task, runtime, rng, tell) as (files, images):
         return measure_networks(
             target,
             files,
@@ -163,44 +233,6 @@ def time_networks(
         )
 
 
-@contextmanager
-def _files(
-    networks: Sequence[Architecture],
-    task: TaskSpec,
-    runtime: RuntimeLimits,
-    rng: np.random.Generator,
-    tell: Progress = lambda _: None,
-) -> Iterator[tuple[list[Path], Path]]:
-    """The networks as ONNX files and some images, for as long as they are needed."""
-    with workspace() as folder:
-        shape = (IMAGES, task.channels, task.height, task.width)
-        images = folder / "images.npy"
-        np.save(images, rng.integers(0, 256, shape, dtype=np.uint8))
-        files = []
-        for number, network in enumerate(networks, 1):
-            if number % 20 == 0 or number == len(networks):
-                tell(f"writing files: {number} of {len(networks)}")
-            files.append(folder / f"{number}.onnx")
-            files[-1].write_bytes(model_bytes(network, task, runtime))
-        yield files, images
-
-
-def model_bytes(
-    architecture: Architecture, task: TaskSpec, runtime: RuntimeLimits
-) -> bytes:
-    """The ONNX file of an untrained network."""
-    network = Network(architecture, task, torch.Generator().manual_seed(0)).eval()
-    model, _ = build_file(
-        network,
-        Normalisation(mean=0.5, std=0.25),
-        runtime=runtime,
-        metadata={"notice": "for measuring latency; its weights are random"},
-        class_names=[str(number) for number in range(task.classes)],
-    )
-    data: bytes = model.SerializeToString(deterministic=True)
-    return data
-
-
 def _calibration(
     profile: DeviceProfile,
     task: TaskSpec,
@@ -210,10 +242,11 @@ def _calibration(
 ) -> Calibration:
     """The fit with everything that it holds for."""
     machine, space = timings.machine, profile.search_space
+    device, _ = profile.board
     environment: dict[str, Any] = asdict(machine)
     return Calibration(
         fitted=FittedLatency(
-            device=profile.device.name,
+            device=device.name,
             machine=machine.machine,
             cpu_model=machine.cpu_model,
             onnxruntime=machine.onnxruntime,

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from zonas_edge import __version__
-from zonas_edge.cli import calibrate, datasets, deliver, make, profiles, runs
+from zonas_edge.cli import (
+    baseline,
+    calibrate,
+    compare,
+    datasets,
+    deliver,
+    make,
+    profiles,
+    runs,
+)
 from zonas_edge.cli.failure import INTERRUPTED, failed, interrupted
 
 __all__ = ["app", "main"]
@@ -28,11 +37,13 @@ app = typer.Typer(
 for command in (
     make.search,
     make.retrain,
+    baseline.baseline,
     deliver.export,
     deliver.validate,
     deliver.check,
     calibrate.calibrate,
     make.run,
+    compare.compare,
 ):
     app.command()(command)
 for group in (profiles.app, datasets.app, runs.app):

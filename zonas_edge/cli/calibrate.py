@@ -1,5 +1,6 @@
 """Measuring a device, so that a search knows its latency."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zonas_edge.cli import options as o
-from zonas_edge.cli.output import show, show_json
+from zonas_edge.cli.output import show, show_bundle, show_json
 
 if TYPE_CHECKING:
     from zonas_edge.calibrate.model import Calibration
     from zonas_edge.calibrate.refit import Comparison
+    from zonas_edge.calibrate.run import Effort
+    from zonas_edge.device.target import Target
+    from zonas_edge.profile import DeviceProfile
     from zonas_edge.space import TaskSpec
 
 
@@ -65,6 +69,15 @@ def calibrate(
     python: o.Python = None,
     ssh_config: o.SshConfig = None,
     timeout: o.Timeout = o.MEASURING_S,
+    bundle_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Where a bundle goes, a folder or .zip; else"
+            " <out>/calibrations/<profile>-bundle.",
+        ),
+    ] = None,
+    report: o.Report = None,
     data_dir: o.DataDir = None,
     out: o.Out = o.EXPORTS,
     offline: o.Offline = False,
@@ -77,17 +90,19 @@ def calibrate(
     or in the profile as latency.model. It takes minutes; let the device do nothing
     else meanwhile.
 
+    A device that nothing reaches is measured by a bundle: files that you carry there,
+    and whose report you bring back to --import, with all other options as they were.
+
     Example: zonas-edge calibrate --profile x86-64 --side 28 --channels 1 --classes 2
     """
     from zonas_edge.calibrate.run import Effort
-    from zonas_edge.calibrate.run import calibrate as measure
-    from zonas_edge.cli.place import ByHand, place_of
+    from zonas_edge.cli.place import ByHand, place_of, refuse_beside
     from zonas_edge.errors import UsageError
-    from zonas_edge.report.calibration import doubts
-    from zonas_edge.report.progress import Progress
     from zonas_edge.runtimes import load_consistent_profile
 
     if refit is not None:
+        elsewhere = {"--target": target != o.LOCAL, "--import": report is not None}
+        refuse_beside("--refit", "measures nothing", elsewhere)
         _refit(refit, runs or [], profile=profile, file=model, out=out, as_json=as_json)
         return
     if runs:
@@ -96,23 +111,85 @@ def calibrate(
             "zonas-edge calibrate --refit FILE RUN",
         )
     place = place_of(
-        target, python=python, ssh_config=ssh_config, timeout=timeout, bundle_out=None
+        target,
+        python=python,
+        ssh_config=ssh_config,
+        timeout=timeout,
+        bundle_out=bundle_out,
+        report=report,
     )
-    if isinstance(place, ByHand):
-        raise UsageError(
-            "--target bundle: a bundle holds one network, calibrate measures many",
-            "--target ssh://[user@]host[:port], or zonas-edge calibrate on the device",
-        )
     judge = load_consistent_profile(profile)
     task = _task(dataset, side, channels, classes, data_dir, offline=offline)
+    effort, shelf = Effort(networks, seed=seed), out / "calibrations"
+    file = model or shelf / f"{judge.name}.json"
+    if isinstance(place, ByHand):
+        images = _images(task, dataset, data_dir)
+        words = ["--profile", profile, *images, "--networks", str(networks)]
+        words += ["--seed", str(seed), "--model", str(file), "--import"]
+        path = place.out or shelf / f"{judge.name}-bundle"
+        _bundle(judge, task, effort, path, words, quiet=quiet, as_json=as_json)
+        return
+    found = _measured(judge, task, effort, place, quiet=quiet)
+    _finish(found, file, profile, as_json=as_json)
+
+
+def _measured(
+    judge: "DeviceProfile",
+    task: "TaskSpec",
+    effort: "Effort",
+    place: "Target",
+    *,
+    quiet: bool,
+) -> "Calibration":
+    """Measure, fit, and warn of what makes the model doubtful."""
+    from zonas_edge.calibrate.run import calibrate as measure
+    from zonas_edge.report.calibration import doubts
+    from zonas_edge.report.progress import Progress
+
     with Progress(quiet=quiet) as progress:
         progress.begin("calibrate")
-        effort = Effort(networks, seed=seed)
         found = measure(judge, task, effort, target=place, progress=progress.step)
         for text in doubts(found):
             progress.warn(text)
-    file = model or out / "calibrations" / f"{judge.name}.json"
-    _finish(found, file, profile, as_json=as_json)
+    return found
+
+
+def _bundle(
+    judge: "DeviceProfile",
+    task: "TaskSpec",
+    effort: "Effort",
+    path: Path,
+    words: list[str],
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Write what a person carries, and show what to do with it."""
+    from zonas_edge.calibrate.run import bundle_calibration
+    from zonas_edge.report.progress import Progress
+
+    with Progress(quiet=quiet) as progress:
+        progress.begin("bundle")
+        bundle = bundle_calibration(
+            judge,
+            task,
+            effort,
+            path=path,
+            command=shlex.join(["zonas-edge", "calibrate", *words]),
+            progress=progress.step,
+        )
+    show_bundle(bundle, as_json)
+
+
+def _images(
+    task: "TaskSpec", dataset: str | None, data_dir: Path | None
+) -> tuple[str, ...]:
+    """The options that tell the images again, without the data where that will do."""
+    if dataset is None or task.height == task.width:
+        sides = ("--side", str(task.height), "--channels", str(task.channels))
+        return (*sides, "--classes", str(task.classes))
+    place = () if data_dir is None else ("--data-dir", str(data_dir))
+    return ("--dataset", dataset, *place)
 
 
 def _task(

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zonas_edge.cli import options as o
-from zonas_edge.cli.output import show, show_json, width
+from zonas_edge.cli.output import show, show_bundle, show_json, width
 
 if TYPE_CHECKING:
-    from zonas_edge.artifact import Run
     from zonas_edge.cli.place import ByHand
     from zonas_edge.deploy.export import Exported
-    from zonas_edge.device.bundle import Bundle
     from zonas_edge.device.target import Target
     from zonas_edge.pipeline.session import Session
-    from zonas_edge.profile import DeviceProfile
+    from zonas_edge.profile import ProfileOrLevel
     from zonas_edge.report.progress import Progress
     from zonas_edge.validate import ValidationReport
 
@@ -95,12 +93,7 @@ def validate(
     ssh_config: o.SshConfig = None,
     timeout: o.Timeout = o.MEASURING_S,
     bundle_out: o.BundleOut = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--import", metavar="REPORT", help="Judge what a bundle brought back."
-        ),
-    ] = None,
+    report: o.Report = None,
     data_dir: o.DataDir = None,
     out: o.Out = o.EXPORTS,
     offline: o.Offline = False,
@@ -120,7 +113,7 @@ def validate(
     from zonas_edge.cli.place import place_of
     from zonas_edge.pipeline.session import old_session
     from zonas_edge.report.progress import Progress
-    from zonas_edge.runtimes import load_consistent_profile
+    from zonas_edge.runtimes import load_profile_or_level
 
     place = place_of(
         target,
@@ -130,7 +123,7 @@ def validate(
         bundle_out=bundle_out,
         report=report,
     )
-    judge = None if profile is None else load_consistent_profile(profile)
+    judge = None if profile is None else load_profile_or_level(profile)
     with (
         Progress(quiet=quiet) as progress,
         old_session(
@@ -217,7 +210,7 @@ def deliver(
 def measure(
     session: "Session",
     progress: "Progress",
-    profile: "DeviceProfile | None",
+    profile: "ProfileOrLevel | None",
     place: "Target | ByHand",
     *,
     int8: bool = False,
@@ -231,14 +224,28 @@ def measure(
     """
     from zonas_edge.cli.place import ByHand
     from zonas_edge.pipeline.deliver import run_bundle, run_validate
+    from zonas_edge.profile import profile_on
+    from zonas_edge.report.exported import validation_command
 
-    judge = profile or session.request.profile
+    request = session.request
+    judge = profile_on(profile or request.profile, request.dataset)
     if isinstance(place, ByHand):
         progress.begin("bundle")
-        bundle = run_bundle(
-            session.run, session.dataset, profile=judge, path=place.out, int8=int8
+        command = validation_command(
+            session.run,
+            session.run.path.parent,
+            *(["--int8"] if int8 else []),
+            "--import",
         )
-        return partial(_show_bundle, bundle, session.run, int8)
+        bundle = run_bundle(
+            session.run,
+            session.dataset,
+            profile=judge,
+            path=place.out,
+            command=command,
+            int8=int8,
+        )
+        return partial(show_bundle, bundle)
     progress.begin("validate")
     report = run_validate(
         session.run,
@@ -251,17 +258,6 @@ def measure(
         int8=int8,
     )
     return partial(_show_report, report)
-
-
-def _show_bundle(bundle: "Bundle", run: "Run", int8: bool, as_json: bool) -> int:
-    """Print what to carry, and what to do with it."""
-    from zonas_edge.report.exported import bundle_renderable
-
-    if as_json:
-        show_json(bundle.summary())
-    else:
-        show(bundle_renderable(bundle, run, int8=int8))
-    return 0
 
 
 def _show_report(report: "ValidationReport", as_json: bool) -> int:

@@ -16,7 +16,7 @@ from zonas_edge.report.words import plain
 
 INTERRUPTED = 130
 
-_RESUMABLE = {"search", "retrain", "run"}
+_RESUMABLE = {"search", "baseline", "retrain", "run", "compare"}
 _ENDINGS = {
     "greater_than_equal": "below {ge}",
     "less_than_equal": "above {le}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zonas_edge.cli import options as o
+from zonas_edge.search.method import DEFAULT
 
 if TYPE_CHECKING:
     from zonas_edge.pipeline.session import Session
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def search(
     *,
-    profile: o.Profile,
+    profile: o.ProfileOrLevel,
     dataset: o.Dataset,
     latency_model: o.LatencyModel = None,
     data_dir: o.DataDir = None,
@@ -23,7 +24,7 @@ def search(
     retrain_epochs: o.RetrainEpochs = 100,
     device: o.DeviceName = o.Device.AUTO,
     threads: o.Threads = None,
-    estimator: o.EstimatorName = o.Estimator.HYBRID,
+    method: o.Method = DEFAULT,
     flip: o.Flip = False,
     classes: o.Classes = None,
     out: o.Out = o.EXPORTS,
@@ -50,7 +51,7 @@ def search(
         seed=seed,
         epochs=epochs,
         retrain_epochs=retrain_epochs,
-        estimator=estimator.value,
+        method=method.value,
         device=device.value,
         threads=threads,
         flip=flip,
@@ -69,8 +70,8 @@ def search(
     ):
         _search(session, progress)
         if not no_retrain:
-            _retrain(session, progress)
-    _show_run(session, out, as_json=as_json)
+            train(session, progress)
+    show_made(session, out, as_json=as_json)
 
 
 def retrain(
@@ -124,13 +125,13 @@ def retrain(
             threads=threads,
             resume=resume,
         )
-        _retrain(session, progress)
-    _show_run(session, out, as_json=as_json)
+        train(session, progress)
+    show_made(session, out, as_json=as_json)
 
 
 def run(
     *,
-    profile: o.Profile,
+    profile: o.ProfileOrLevel,
     dataset: o.Dataset,
     latency_model: o.LatencyModel = None,
     data_dir: o.DataDir = None,
@@ -139,7 +140,7 @@ def run(
     retrain_epochs: o.RetrainEpochs = 100,
     device: o.DeviceName = o.Device.AUTO,
     threads: o.Threads = None,
-    estimator: o.EstimatorName = o.Estimator.HYBRID,
+    method: o.Method = DEFAULT,
     flip: o.Flip = False,
     classes: o.Classes = None,
     gates: o.Gates = None,
@@ -180,7 +181,7 @@ def run(
         seed=seed,
         epochs=epochs,
         retrain_epochs=retrain_epochs,
-        estimator=estimator.value,
+        method=method.value,
         device=device.value,
         threads=threads,
         flip=flip,
@@ -197,7 +198,7 @@ def run(
         ) as session,
     ):
         _search(session, progress)
-        _retrain(session, progress)
+        train(session, progress)
         tell = deliver(session, progress, place)
     raise typer.Exit(tell(as_json))
 
@@ -218,14 +219,16 @@ def _search(session: "Session", progress: "Progress") -> None:
         progress.warn(text)
 
 
-def _retrain(session: "Session", progress: "Progress") -> None:
+def train(session: "Session", progress: "Progress") -> None:
+    """Retrain the chosen network of a run."""
     from zonas_edge.pipeline.retrain import run_retrain
 
     progress.begin("retrain")
     run_retrain(session.run, session.request, session.dataset, progress.retrain_epoch)
 
 
-def _show_run(session: "Session", out: Path, *, as_json: bool) -> None:
+def show_made(session: "Session", out: Path, *, as_json: bool) -> None:
+    """Print what became of a run, and what to type next."""
     from zonas_edge.cli.output import show, show_json
     from zonas_edge.report.runs import run_renderable, run_summary
 

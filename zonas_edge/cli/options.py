@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from zonas_edge.search.method import MethodName
+
 LARGEST_SEED = 2**31 - 1
 
 
@@ -17,19 +19,20 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-class Estimator(StrEnum):
-    """Estimators of the hypergradient; named again, since theirs would load torch."""
-
-    HYBRID = "hybrid"
-    PAPER = "paper"
-
-
 RunName = Annotated[
     str | None, typer.Argument(metavar="RUN", help="Name of the run; the newest.")
 ]
 Profile = Annotated[
     str,
     typer.Option(metavar="NAME|FILE", help="Device profile: a shipped one or TOML."),
+]
+ProfileOrLevel = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        metavar="NAME|FILE",
+        help="Device profile: a shipped one or TOML; or small, medium, large.",
+    ),
 ]
 Dataset = Annotated[
     str,
@@ -67,8 +70,13 @@ Threads = Annotated[
         metavar="N", min=1, max=1024, help="CPU threads of torch; else its own choice."
     ),
 ]
-EstimatorName = Annotated[
-    Estimator, typer.Option(help="How the hypergradient is estimated.")
+Method = Annotated[
+    MethodName,
+    typer.Option(
+        metavar="NAME",
+        # not all of them: help text is broken at their hyphens
+        help="How to search, such as darts, milenas or random; a wrong name lists all.",
+    ),
 ]
 Flip = Annotated[
     bool,
@@ -121,6 +129,10 @@ BundleOut = Annotated[
         metavar="PATH",
         help="Where a bundle goes, a folder or .zip; else the run's folder.",
     ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--import", metavar="REPORT", help="Read what a bundle brought back."),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text.")

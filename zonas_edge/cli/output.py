@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:  # rich is not needed for help
     from rich.console import RenderableType
 
+    from zonas_edge.device.bundle import Bundle
+
 _NARROWEST = 60
 _WIDE = 160
 """Columns where no terminal sets a bound: a pipe's reader wants whole lines."""
@@ -44,3 +46,15 @@ def show(renderable: "RenderableType") -> None:
 def width() -> int:
     """Columns of the reader's side."""
     return max(_NARROWEST, shutil.get_terminal_size((_WIDE, 24)).columns)
+
+
+def show_bundle(bundle: "Bundle", as_json: bool) -> int:
+    """Print what to carry, and what to do with it; the exit code."""
+    from zonas_edge.report.exported import bundle_command, bundle_renderable
+
+    if as_json:
+        show_json(bundle.summary())
+    else:
+        show(bundle_renderable(bundle))
+        typer.echo(bundle_command(bundle))
+    return 0

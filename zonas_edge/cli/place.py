@@ -1,5 +1,6 @@
-"""Where a validation is measured, as the options of its commands name it together."""
+"""Where something is measured, as the options of its commands name it together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,15 +78,11 @@ def place_of(
     from zonas_edge.device.target import BUNDLE, Connection, parse_target
 
     if report is not None:
-        for name, given in (
-            ("--target", target != o.LOCAL),
-            ("--python", python is not None),
-        ):
-            if given:
-                raise UsageError(
-                    f"{name}: --import reads what was measured already",
-                    hint=f"leave out {name}, or --import",
-                )
+        refuse_beside(
+            "--import",
+            "reads what was measured already",
+            {"--target": target != o.LOCAL, "--python": python is not None},
+        )
     if bundle_out is not None and target != BUNDLE:
         raise UsageError(
             "--bundle-out: nothing is carried to this target", hint="--target bundle"
@@ -95,3 +92,21 @@ def place_of(
     if target == BUNDLE:
         return ByHand(bundle_out)
     return parse_target(target, Connection(python, ssh_config, timeout))
+
+
+def refuse_beside(option: str, reason: str, given: Mapping[str, bool]) -> None:
+    """Refuse options that another one leaves nothing to do.
+
+    Args:
+        option: the other one.
+        reason: what it does, such as ``measures nothing``.
+        given: options, and whether they were given.
+
+    Raises:
+        UsageError: names the first that was given.
+    """
+    for name, present in given.items():
+        if present:
+            raise UsageError(
+                f"{name}: {option} {reason}", hint=f"leave out {name}, or {option}"
+            )

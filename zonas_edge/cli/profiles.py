@@ -17,41 +17,51 @@ app = typer.Typer(
 
 @app.command("list")
 def list_profiles(as_json: o.AsJson = False) -> None:
-    """List the profiles that come with the package.
+    """List the profiles that come with the package, and the constraint levels.
 
     Example: zonas-edge profiles list
     """
-    from zonas_edge.profile import shipped_profiles
-    from zonas_edge.report.profiles import profile_table
+    from zonas_edge.profile import LEVELS, Level, shipped_profiles
+    from zonas_edge.report.profiles import level_table, profile_table
     from zonas_edge.runtimes import load_consistent_profile
 
     profiles = [load_consistent_profile(name) for name in shipped_profiles()]
+    levels = [Level(name) for name in LEVELS]
     if as_json:
         found = [profile.to_dict() for profile in profiles]
-        show_json({"schema": 1, "profiles": found})
+        bands = [level.to_dict() for level in levels]
+        show_json({"schema": 1, "profiles": found, "levels": bands})
     else:
         show(profile_table(profiles))
+        show("")
+        show(level_table(levels))
 
 
 @app.command("show")
 def show_profile(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A shipped profile, or a file.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="A shipped profile, a constraint level, or a file."
+        ),
     ],
     as_json: o.AsJson = False,
 ) -> None:
-    """Show every figure of a profile.
+    """Show every figure of a profile, or the bands of a constraint level.
 
     Example: zonas-edge profiles show raspberry-pi-4
     """
-    from zonas_edge.report.profiles import profile_renderable
-    from zonas_edge.runtimes import load_consistent_profile
+    from zonas_edge.profile import Level
+    from zonas_edge.report.profiles import level_renderable, profile_renderable
+    from zonas_edge.runtimes import load_profile_or_level
 
-    profile = load_consistent_profile(name)
+    found = load_profile_or_level(name)
     if as_json:
-        show_json({"schema": 1, **profile.to_dict()})
+        show_json({"schema": 1, **found.to_dict()})
+    elif isinstance(found, Level):
+        show(level_renderable(found))
     else:
-        show(profile_renderable(profile))
+        show(profile_renderable(found))
 
 
 @app.command("check")

@@ -99,7 +99,10 @@ class Dataset:
         return len(self._test)
 
     def open_test(self) -> Split:
-        """Give out the test split. Only `validate` may call this.
+        """Give out the test split. Only `pipeline.deliver.open_test` may call this.
+
+        It counts: for `validate`, for a bundle, and for `compare --published-protocol`,
+        whose figure stands in a column that nothing reads.
 
         Whatever else looks at the test split can, however indirectly, choose by it, and
         then the figures measured on it no longer hold for images not seen before.

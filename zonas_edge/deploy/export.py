@@ -31,7 +31,7 @@ from zonas_edge.deploy.parity import (
     network_probabilities,
 )
 from zonas_edge.errors import AcceptanceError, IncompatibleError
-from zonas_edge.nn.network import Network
+from zonas_edge.nn.classifier import Classifier
 from zonas_edge.profile import RuntimeLimits
 
 INPUT, OUTPUT = "image", "probabilities"
@@ -73,7 +73,7 @@ class Exported:
 
 
 def export_network(
-    network: Network,
+    network: Classifier,
     normalisation: Normalisation,
     *,
     runtime: RuntimeLimits,
@@ -131,7 +131,7 @@ def export_network(
 
 
 def build_file(
-    network: Network,
+    network: Classifier,
     normalisation: Normalisation,
     *,
     runtime: RuntimeLimits,
@@ -157,7 +157,7 @@ def build_file(
 
 
 def _convert(
-    network: Network, normalisation: Normalisation, max_opset: int
+    network: Classifier, normalisation: Normalisation, max_opset: int
 ) -> onnx.ModelProto:
     if max_opset < OLDEST_OPSET:
         raise IncompatibleError(

@@ -12,8 +12,13 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from zonas_edge.data.batches import Normalisation
-from zonas_edge.nn.network import Network
-from zonas_edge.nn.ops import ConvolutionBlock, Head, Reduction, Stem
+from zonas_edge.nn.classifier import Classifier
+from zonas_edge.nn.ops import (
+    ConvolutionBlock,
+    Head,
+    NormalisedConvolution,
+    Reduction,
+)
 
 WHITE = 255.0
 
@@ -44,7 +49,7 @@ class DeployedNetwork(nn.Module):
         normalisation: of the images it was trained on.
     """
 
-    def __init__(self, network: Network, normalisation: Normalisation) -> None:
+    def __init__(self, network: Classifier, normalisation: Normalisation) -> None:
         super().__init__()
         self.network = fold(network)
         self._scale = 1 / (WHITE * normalisation.std)
@@ -56,11 +61,11 @@ class DeployedNetwork(nn.Module):
         return torch.softmax(self.network(x), dim=1)
 
 
-def fold(network: Network) -> Network:
+def fold(network: Classifier) -> Classifier:
     """A copy in evaluation mode without batch normalisations."""
     folded = copy.deepcopy(network).eval()
     for part in list(folded.modules()):
-        if isinstance(part, (Stem, ConvolutionBlock)):
+        if isinstance(part, (NormalisedConvolution, ConvolutionBlock)):
             _fuse(part, "convolution", "norm")
         elif isinstance(part, Reduction):
             _fuse(part, "first", "first_norm")

@@ -12,7 +12,7 @@ import onnxruntime as ort
 import torch
 
 from zonas_edge.data.batches import Normalisation
-from zonas_edge.nn.network import Network
+from zonas_edge.nn.classifier import Classifier
 
 TOLERANCE = 1e-4
 BATCH = 256
@@ -43,7 +43,7 @@ class Parity:
 
 @torch.no_grad()
 def network_probabilities(
-    network: Network, normalisation: Normalisation, images: npt.NDArray[np.uint8]
+    network: Classifier, normalisation: Normalisation, images: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.float32]:
     """What the unfolded network says, in torch: float32 ``[N, K]``."""
     network.eval()

@@ -1,10 +1,10 @@
 """A measurement carried by hand to a device that nothing reaches, and back.
 
 A bundle is a folder or a zip with all that a measurement needs: ``runner.py``, the
-model, the test images and golden vectors, the manifest, and a README for the person
-who carries it. Test labels stay here. What comes back is one file, read as the answer
-of a target that measured elsewhere: it must be about the same model, the same images
-and the same golden vectors, byte for byte.
+models, the images and golden vectors, the manifest, and a README for the person who
+carries it. Test labels stay here. What comes back is one file, read as the answer of a
+target that measured elsewhere: it must be about the same models, the same images and
+the same golden vectors, byte for byte.
 """
 
 import os
@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ REPORT: Final = "measurement.json"
 COMMAND: Final = "python3 runner.py"
 
 _README: Final = """\
-A measurement for zonas-edge: run {run}, profile {profile}
+A measurement for zonas-edge: {title}
 
 The device needs Python 3.6 or later, numpy and onnxruntime, and no network:
 
@@ -59,12 +60,30 @@ What to do:
     code 0 if it has measured.
  4. Bring back the one file it has written, {report}. It is written after most
     failures too; bring it back all the same.
- 5. On the computer with the run:
-    zonas-edge validate {run}{options} --import {report}
+ 5. On the computer where it was made:
+    {then} {report}
 
-The images are those of the data set {dataset} that the network is tested with. Their
-labels are not here.
+{content}
 """
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What a bundle is for, as far as the person who carries it is told.
+
+    Args:
+        title: such as ``run tuesday, profile pi``.
+        runtime: what pip installs on the device.
+        command: the line that reads the report; its name comes behind it.
+        content: what the files are, in a sentence or two.
+        facts: further entries of the manifest.
+    """
+
+    title: str
+    runtime: str
+    command: str
+    content: str
+    facts: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,12 +93,14 @@ class Bundle:
     Args:
         path: the folder or zip.
         files: their names in it.
-        model_sha256: of its model.
+        models: SHA-256 of its models, in the order of their first jobs.
+        then: the line that reads the report.
     """
 
     path: Path
     files: tuple[str, ...]
-    model_sha256: str
+    models: tuple[str, ...]
+    then: str
 
     def summary(self) -> dict[str, Any]:
         """What there is to say of it, as plain JSON values."""
@@ -87,34 +108,40 @@ class Bundle:
             "schema": SCHEMA,
             "bundle": str(self.path),
             "files": list(self.files),
-            "model_sha256": self.model_sha256,
+            "models_sha256": list(self.models),
             "command": COMMAND,
             "report": REPORT,
+            "then": self.then,
         }
 
 
-def write_bundle(path: Path, job: Job, about: Mapping[str, str]) -> Bundle:
+def write_bundle(path: Path, jobs: Sequence[Job], errand: Errand) -> Bundle:
     """Write what a person carries to the device.
 
     Args:
         path: a zip if it ends so, else a folder; neither may exist.
-        job: what is measured there.
-        about: ``run``, ``profile``, ``dataset`` and ``runtime``, for the reader, and
-            the ``options`` of the command that reads the report, each after a space.
+        jobs: what is measured there; at least one.
+        errand: what it is for.
 
     Raises:
         UsageError: the place is taken, a file is missing, or the system refuses.
     """
-    check_files([job])
+    check_files(jobs)
     check_free(path)
-    names = travelling_names([job])
-    content = manifest([job], names)
-    about = {"options": "", **about}
-    told = {**about, "generator": f"zonas-edge {__version__}", "command": COMMAND}
-    readme = _README.format(report=REPORT, command=COMMAND, **about)
+    names = travelling_names(jobs)
+    content = manifest(jobs, names)
+    told = {"generator": f"zonas-edge {__version__}", "command": COMMAND}
+    readme = _README.format(
+        title=errand.title,
+        runtime=errand.runtime,
+        then=errand.command,
+        content=errand.content,
+        command=COMMAND,
+        report=REPORT,
+    )
     texts = {
         RUNNER.name: RUNNER.read_bytes(),
-        MANIFEST: manifest_bytes({**content, **told}),
+        MANIFEST: manifest_bytes({**content, **errand.facts, **told}),
         "README.txt": readme.encode(),
     }
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
@@ -129,7 +156,8 @@ def write_bundle(path: Path, job: Job, about: Mapping[str, str]) -> Bundle:
         finally:  # nothing half-written is left, also after an interrupt
             shutil.rmtree(temporary, ignore_errors=True)
     files = tuple(sorted([*texts, *names.values()]))
-    return Bundle(path, files, content["jobs"][0]["model_sha256"])
+    models = dict.fromkeys(job["model_sha256"] for job in content["jobs"])
+    return Bundle(path, files, tuple(models), f"{errand.command} {REPORT}")
 
 
 def check_free(path: Path) -> None:
@@ -165,10 +193,14 @@ class CarriedTarget:
     Args:
         report: the file that ``runner.py`` wrote on the device.
         content: the JSON object in it.
+        whose: of what it must be a report, before ``model`` or ``images``.
+        remedy: what helps if it is of something else.
     """
 
     report: Path
     content: Mapping[str, Any]
+    whose: str = "the run's"
+    remedy: str = "make a new bundle of the run with --target bundle"
 
     @property
     def name(self) -> str:
@@ -176,14 +208,30 @@ class CarriedTarget:
         return f"bundle, {self.report.name}"
 
     def check_model(self, model: Path) -> None:
-        """See that the report is about this model, if it got as far as measuring it.
+        """See that the report is about this one model.
 
         Raises:
             UsageError: it is about another one.
         """
-        for result in self.content.get("results", ()):
+        self.check_models([model])
+
+    def check_models(self, models: Sequence[Path]) -> None:
+        """See that the report is about these models, if it got as far as measuring.
+
+        Args:
+            models: of the jobs, in their order.
+
+        Raises:
+            UsageError: it is about others.
+        """
+        results = self.content.get("results", ())
+        if not isinstance(results, list) or not results:
+            return
+        hashes = {model: sha256_of_file(model) for model in set(models)}
+        wanted = [hashes[model] for model in models]
+        for result, known in zip_longest(results, wanted):
             told = result.get("model_sha256") if isinstance(result, dict) else None
-            self._same("model", told, sha256_of_file(model))
+            self._same("model", told, known)
 
     def measure(
         self, jobs: Sequence[Job], progress: Progress | None = None
@@ -201,8 +249,7 @@ class CarriedTarget:
         """
         if progress is not None:
             progress(f"reading {self.report}")
-        for job in jobs:
-            self.check_model(job.model)
+        self.check_models([job.model for job in jobs])
         try:
             found = read_answers(dict(self.content), jobs, self.name)
         except ValueError as error:
@@ -210,15 +257,20 @@ class CarriedTarget:
                 f"{self.report}: damaged, a measurement is not whole",
                 hint="bring the file again, or measure again",
             ) from error
+        images = {file: sha256_of_images(file) for file in {job.images for job in jobs}}
+        golden = {
+            file: None if file is None else sha256_of_file(file)
+            for file in {job.golden for job in jobs}
+        }
         for job, measurement in zip(jobs, found, strict=True):
-            self._check(job, measurement.answer)
+            answer = measurement.answer
+            self._same("images", answer.images_sha256, images[job.images])
+            self._same("golden vectors", answer.golden_sha256, golden[job.golden])
+            self._check(job, answer)
         return found
 
     def _check(self, job: Job, answer: Answer) -> None:
         """See that a measurement was made as this job asks for."""
-        golden = None if job.golden is None else sha256_of_file(job.golden)
-        self._same("images", answer.images_sha256, sha256_of_images(job.images))
-        self._same("golden vectors", answer.golden_sha256, golden)
         taken = answer.latency_ms
         for what, told, wanted in (
             ("threads", taken.threads, job.threads),
@@ -233,9 +285,9 @@ class CarriedTarget:
     def _same(self, what: str, told: object, known: str | None) -> None:
         if told != known:
             raise UsageError(
-                f"{self.report}: not of the run's {what}, sha-256 is {told!s:.12} and"
-                f" not {known!s:.12}",
-                hint="make a new bundle of the run with --target bundle",
+                f"{self.report}: not of {self.whose} {what}, sha-256 is"
+                f" {told!s:.12} and not {known!s:.12}",
+                hint=self.remedy,
             )
 
 

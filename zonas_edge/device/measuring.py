@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from zonas_edge.device.job import Job, Repeats
-from zonas_edge.device.measurement import Machine
+from zonas_edge.device.measurement import Machine, Measurement
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
 from zonas_edge.profile import RuntimeLimits
@@ -51,6 +51,76 @@ class Timings:
     machine: Machine
 
 
+@dataclass(frozen=True)
+class Visits:
+    """What a device is asked for.
+
+    Args:
+        jobs: the visits in their order, then the measurements in one piece.
+        order: the network of each visit.
+        whole: the networks that are measured in one piece.
+    """
+
+    jobs: tuple[Job, ...]
+    order: tuple[int, ...]
+    whole: tuple[int, ...]
+
+
+def plan_visits(
+    models: Sequence[Path],
+    images: Path,
+    runtime: RuntimeLimits,
+    *,
+    rounds: int,
+    rng: np.random.Generator,
+    visit: Repeats = VISIT,
+) -> Visits:
+    """Visit every network ``rounds`` times in random order, and a few in one piece.
+
+    Args:
+        models: ONNX files.
+        images: .npy of uint8 [N, C, H, W].
+        runtime: threads and provider.
+        rounds: visits of each.
+        rng: decides the order.
+        visit: how long each visit is.
+    """
+    order = [int(n) for _ in range(rounds) for n in rng.permutation(len(models))]
+    visits = [(models[number], visit) for number in order]
+    whole = [int(n) for n in rng.permutation(len(models))[:LONG_VISITS]]
+    visits += [(models[number], LONG) for number in whole]
+    jobs = [_job(model, images, runtime, repeats) for model, repeats in visits]
+    return Visits(tuple(jobs), tuple(order), tuple(whole))
+
+
+def _timings_of(visits: Visits, measured: Sequence[Measurement]) -> Timings:
+    """What measurements tell of each network.
+
+    Args:
+        visits: what was asked for.
+        measured: the answers, in the same order.
+    """
+    order, whole = visits.order, list(visits.whole)
+    networks = max(order) + 1
+    answers = [found.answer.latency_ms for found in measured]
+    lowest = np.full(networks, np.inf)
+    medians: list[list[float]] = [[] for _ in range(networks)]
+    for number, answer in zip(order, answers[: len(order)], strict=True):
+        lowest[number] = min(lowest[number], answer.p10 or answer.p50)
+        medians[number].append(answer.p50)
+    p50, p95 = (
+        np.array([getattr(one, key) for one in answers[len(order) :]])
+        for key in ("p50", "p95")
+    )
+    return Timings(
+        undisturbed_ms=tuple(float(time) for time in lowest),
+        p50_ms=tuple(float(np.median(those)) for those in medians),
+        p50_over_undisturbed=max(1.0, float(np.median(p50 / lowest[whole]))),
+        p95_over_p50=max(1.0, float(np.median(p95 / p50))),
+        machine=measured[0].answer.machine,
+    )
+
+
 def measure_networks(
     target: Target,
     models: Sequence[Path],
@@ -62,7 +132,7 @@ def measure_networks(
     progress: Progress,
     visit: Repeats = VISIT,
 ) -> Timings:
-    """Measure every network ``rounds`` times, in random order.
+    """Measure every network as ``plan_visits`` has it.
 
     Args:
         target: what measures.
@@ -79,29 +149,8 @@ def measure_networks(
         IncompatibleError: a network doesn't load or run there.
         TargetError: the device can't be reached, or doesn't have the provider.
     """
-    order = [int(n) for _ in range(rounds) for n in rng.permutation(len(models))]
-    visits = [(models[number], visit) for number in order]
-    chosen = rng.permutation(len(models))[:LONG_VISITS]
-    visits += [(models[number], LONG) for number in chosen]
-    jobs = [_job(model, images, runtime, repeats) for model, repeats in visits]
-    measured = target.measure(jobs, _thinned(progress))
-    answers = [found.answer.latency_ms for found in measured]
-    lowest = np.full(len(models), np.inf)
-    medians: list[list[float]] = [[] for _ in models]
-    for number, answer in zip(order, answers[: len(order)], strict=True):
-        lowest[number] = min(lowest[number], answer.p10 or answer.p50)
-        medians[number].append(answer.p50)
-    whole = answers[len(order) :]
-    p50, p95 = (
-        np.array([getattr(one, key) for one in whole]) for key in ("p50", "p95")
-    )
-    return Timings(
-        undisturbed_ms=tuple(float(time) for time in lowest),
-        p50_ms=tuple(float(np.median(those)) for those in medians),
-        p50_over_undisturbed=max(1.0, float(np.median(p50 / lowest[chosen]))),
-        p95_over_p50=max(1.0, float(np.median(p95 / p50))),
-        machine=measured[0].answer.machine,
-    )
+    visits = plan_visits(models, images, runtime, rounds=rounds, rng=rng, visit=visit)
+    return _timings_of(visits, target.measure(visits.jobs, _thinned(progress)))
 
 
 def machine_of(

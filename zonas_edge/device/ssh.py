@@ -161,6 +161,7 @@ class SshTarget:
             "ServerAliveInterval": ALIVE[0],
             "ServerAliveCountMax": ALIVE[1],
             "ClearAllForwardings": "yes",
+            "Compression": "yes",  # files for calibrating shrink to a sixtieth
             "ControlMaster": "no",  # a master would outlive us and hold our stderr
             "RemoteCommand": "none",
             "LogLevel": "ERROR",

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zonas_edge.architecture import Architecture, Stage
+from zonas_edge.nn.classifier import Classifier
 from zonas_edge.nn.ops import (
     ConvolutionBlock,
     Head,
@@ -65,8 +66,8 @@ class Cell(nn.Module):
         return y
 
 
-class Network(nn.Module):
-    """A classifier of normalised images.
+class Network(Classifier):
+    """A classifier of the search space.
 
     Args:
         architecture: simplified and connected, so that it has no dead weights.
@@ -80,11 +81,9 @@ class Network(nn.Module):
         task: TaskSpec,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(architecture, task)
         if not architecture.connected or architecture != architecture.simplified():
             raise ValueError("the architecture is not connected and simplified")
-        self.architecture = architecture
-        self.task = task
         space = SearchSpace(channels=architecture.channels)
         widths = [space.stage_channels(s) for s in range(STAGES)]
         self.stem = Stem(task.channels, widths[0], running=True)
@@ -101,6 +100,9 @@ class Network(nn.Module):
 
     def forward(self, x: Features) -> Float[Tensor, "batch classes"]:
         x = self.stem(x)
+        if self.training:
+            # a gray image has no layout, so that the stem's result has the slow one
+            x = x.contiguous(memory_format=torch.channels_last)
         for s, cells in enumerate(self.stages):
             if s > 0:
                 x = self.reductions[s - 1](x)

@@ -33,22 +33,40 @@ def norm(channels: int, *, running: bool) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, track_running_stats=running)
 
 
-def convolution(a: int, b: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+def convolution(
+    a: int, b: int, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Conv2d:
     """A convolution that keeps the side, or halves it rounding up at stride 2."""
-    return nn.Conv2d(a, b, kernel, stride, kernel // 2, bias=False)
+    return nn.Conv2d(a, b, kernel, stride, kernel // 2, groups=groups, bias=False)
 
 
-class Stem(nn.Module):
-    """The first convolution; no activation, since cells begin with one."""
+class NormalisedConvolution(nn.Module):
+    """A convolution and its normalisation; activations are the caller's."""
 
-    def __init__(self, image_channels: int, channels: int, *, running: bool) -> None:
+    def __init__(
+        self,
+        a: int,
+        b: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        running: bool,
+    ) -> None:
         super().__init__()
-        self.convolution = convolution(image_channels, channels, 3)
-        self.norm = norm(channels, running=running)
+        self.convolution = convolution(a, b, kernel, stride, groups)
+        self.norm = norm(b, running=running)
 
     def forward(self, x: Features) -> Changed:
         y: Tensor = self.norm(self.convolution(x))
         return y
+
+
+class Stem(NormalisedConvolution):
+    """The first convolution; no activation, since cells begin with one."""
+
+    def __init__(self, image_channels: int, channels: int, *, running: bool) -> None:
+        super().__init__(image_channels, channels, 3, running=running)
 
 
 class Reduction(nn.Module):

@@ -46,7 +46,6 @@ from zonas_edge.space import (
     TaskSpec,
 )
 
-LARGEST_KERNEL = max(KERNELS)
 _SKIP, _CONV_1X1, _CONV, _POOL = (
     OPS.index(op) for op in (Op.SKIP, Op.CONV_1X1, Op.CONV, Op.AVG_POOL)
 )
@@ -124,12 +123,17 @@ def _scaled_norm(x: Tensor, scale: Tensor) -> Tensor:
 
 
 class MixedEdge(nn.Module):
-    """The weights of one edge: a 1x1 kernel, and a 7x7 one that holds 5x5 and 3x3."""
+    """The weights of one edge: a 1x1 kernel, and a 7x7 one that holds 5x5 and 3x3.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: feature maps.
+        largest: side of the larger kernel: no more than the space can use.
+    """
+
+    def __init__(self, channels: int, largest: int) -> None:
         super().__init__()
         self.conv_1x1 = convolution(channels, channels, 1)
-        self.conv = convolution(channels, channels, LARGEST_KERNEL)
+        self.conv = convolution(channels, channels, largest)
 
     def candidates(
         self,
@@ -165,10 +169,10 @@ class MixedEdge(nn.Module):
 class MixedCell(nn.Module):
     """A cell with every candidate on every edge."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, largest: int) -> None:
         super().__init__()
         for source, target in EDGES:
-            self.add_module(edge_name(source, target), MixedEdge(channels))
+            self.add_module(edge_name(source, target), MixedEdge(channels, largest))
 
     def forward(
         self,
@@ -242,7 +246,9 @@ class Supernet(nn.Module):
         widths = [space.stage_channels(s) for s in range(STAGES)]
         self.stem = Stem(task.channels, widths[0], running=False)
         self.stages = nn.ModuleList(
-            nn.ModuleList(MixedCell(width) for _ in range(space.max_depth))
+            nn.ModuleList(
+                MixedCell(width, max(space.kernels)) for _ in range(space.max_depth)
+            )
             for width in widths
         )
         self.reductions = nn.ModuleList(

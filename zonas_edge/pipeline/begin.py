@@ -12,6 +12,7 @@ from typing import Any
 from zonas_edge.artifact import Run, create_run, find_run, list_runs
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.request import Request
+from zonas_edge.search.method import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,14 @@ class Begun:
 
 
 def default_name(request: Request, dataset: str) -> str:
-    """Name of a run without ``--name``: data set, profile and seed."""
-    words = f"{dataset}-{request.profile.name}-seed{request.seed}"
-    return re.sub(r"[^\w.+-]+", "_", words).lstrip(".-_")[:80]
+    """Name of a run without ``--name``: data set, profile, other method, seed."""
+    method = () if request.method == DEFAULT else (request.method,)
+    return run_name(dataset, request.profile.name, *method, f"seed{request.seed}")
+
+
+def run_name(*words: str) -> str:
+    """A name that a folder can have, made of words that may be any text."""
+    return re.sub(r"[^\w.+-]+", "_", "-".join(words)).lstrip(".-_")[:80]
 
 
 def begin(

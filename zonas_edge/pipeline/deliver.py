@@ -5,23 +5,29 @@ from pathlib import Path
 
 from zonas_edge import __version__
 from zonas_edge.artifact import Delivered, Run, write_bytes, write_json, write_text
-from zonas_edge.constraint import latency_model
+from zonas_edge.blueprint import Blueprint
+from zonas_edge.constraint import ExpectedLatency, expected_latency
 from zonas_edge.cost import macs, parameters
 from zonas_edge.data.dataset import Dataset, Split
 from zonas_edge.deploy.example import example_source
 from zonas_edge.deploy.export import Exported, export_network
 from zonas_edge.deploy.parity import file_probabilities
-from zonas_edge.device.bundle import Bundle, CarriedTarget, check_free, write_bundle
+from zonas_edge.device.bundle import (
+    Bundle,
+    CarriedTarget,
+    Errand,
+    check_free,
+    write_bundle,
+)
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
-from zonas_edge.latency import LatencyModel
+from zonas_edge.pipeline.blueprint import read_blueprint
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.retrain import read_network
-from zonas_edge.pipeline.search import read_architecture
 from zonas_edge.profile import Acceptance, DeviceProfile
 from zonas_edge.runtimes import wanted_runtime
 from zonas_edge.seed import derived_seed
-from zonas_edge.space import SearchSpace
+from zonas_edge.space import SearchSpace, TaskSpec
 from zonas_edge.validate import (
     Float32,
     Subject,
@@ -79,12 +85,12 @@ def _metadata(run: Run, request: Request, dataset: Dataset) -> dict[str, str]:
     }
 
 
-def _model_for(
-    profile: DeviceProfile, space: SearchSpace, dataset: Dataset
-) -> LatencyModel | None:
-    """The judging profile's latency model, None if it is of other networks."""
+def _expected(
+    profile: DeviceProfile, blueprint: Blueprint, space: SearchSpace, task: TaskSpec
+) -> ExpectedLatency | None:
+    """The latency on the judging profile's device, None if nothing is known of it."""
     try:
-        return latency_model(profile, space, dataset.task)
+        return expected_latency(profile, blueprint, space, task)
     except UsageError:  # it decides nothing, so that nothing is refused for it
         return None
 
@@ -118,10 +124,10 @@ def run_validate(
     files, trial = _delivered(run, int8=int8)
     if isinstance(target, CarriedTarget):
         target.check_model(files.model)
-    architecture = read_architecture(run)
+    blueprint = read_blueprint(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
-    model = None if int8 else _model_for(profile, space, dataset)
-    test, openings = _open_test(run, dataset)
+    latency = None if int8 else _expected(profile, blueprint, space, dataset.task)
+    test, openings = open_test(run, dataset)
     if not int8:
         run.mark("validate", "started")
     report = validate_model(
@@ -130,16 +136,16 @@ def run_validate(
         profile=profile,
         subject=Subject(
             run=run.name,
-            parameters=parameters(architecture, dataset.task),
-            macs=macs(architecture, dataset.task),
+            parameters=parameters(blueprint, dataset.task),
+            macs=macs(blueprint, dataset.task),
             class_names=dataset.class_names,
             dataset={
                 "name": dataset.name,
                 "sha256": dataset.sha256,
                 "licence": dataset.licence,
             },
-            estimate_ms=None if model is None else model.p95_ms(architecture),
-            estimate_source="estimate" if model is None else model.source,
+            estimate_ms=None if latency is None else latency.p95,
+            estimate_source="estimate" if latency is None else latency.source,
             test_openings=openings,
             seed=derived_seed(request.seed, "validate") % 2**32,
             float32=_float32(run, trial, test),
@@ -204,6 +210,7 @@ def run_bundle(
     *,
     profile: DeviceProfile,
     path: Path | None,
+    command: str,
     int8: bool = False,
 ) -> Bundle:
     """Write what a person carries to the device to measure the exported file there.
@@ -213,27 +220,31 @@ def run_bundle(
         dataset: its data; the test images travel, the labels don't.
         profile: what it will be judged by.
         path: the folder or zip to write; None = ``bundle`` in the run's folder.
+        command: the line that reads the report; the file's name comes behind it.
         int8: measure the INT8 file there.
 
     Raises:
         UsageError: nothing is exported yet, or the place can't be written.
     """
     files, _ = _delivered(run, int8=int8)
-    about = {
-        "run": run.name,
-        "options": " --int8" if int8 else "",
-        "profile": profile.name,
-        "dataset": dataset.name,
-        "runtime": wanted_runtime(profile.runtime),
-    }
+    errand = Errand(
+        title=f"run {run.name}, profile {profile.name}",
+        runtime=wanted_runtime(profile.runtime),
+        command=command,
+        content=(
+            f"The images are those of the data set {dataset.name} that the network is"
+            " tested with.\nTheir labels are not here."
+        ),
+        facts={"run": run.name, "profile": profile.name, "dataset": dataset.name},
+    )
     place = path or run.bundle
     check_free(place)
-    test, _ = _open_test(run, dataset)
+    test, _ = open_test(run, dataset)
     with measured_job(files.model, files.golden, test.images, profile.runtime) as job:
-        return write_bundle(place, job, about)
+        return write_bundle(place, [job], errand)
 
 
-def _open_test(run: Run, dataset: Dataset) -> tuple[Split, int]:
+def open_test(run: Run, dataset: Dataset) -> tuple[Split, int]:
     """The test split, and how often it was opened; each time counts in ``run.json``.
 
     The one place that opens it.

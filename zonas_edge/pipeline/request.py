@@ -16,7 +16,11 @@ from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import DatasetError, UsageError
 from zonas_edge.profile import DeviceProfile, profile_from_dict
+from zonas_edge.reference import ReferenceName
+from zonas_edge.search.method import METHODS
 from zonas_edge.seed import derived_seed
+
+_REFERENCES = {name.value for name in ReferenceName}
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,9 @@ class Request:
         profile: the device and its budget.
         dataset: a known name, or the path of the user's own data.
         seed: of everything random, >= 0.
-        epochs: of the search.
+        epochs: of the search; a reference network has none.
         retrain_epochs: of retraining.
-        estimator: of the hypergradient: ``hybrid`` or ``paper``.
+        method: how to search, a name of ``search.method``; or a reference network.
         device: ``cpu`` or ``cuda``, as resolved.
         flip: the user's word that a mirrored image keeps its class.
         classes: class names for own data, or None.
@@ -41,7 +45,7 @@ class Request:
     seed: int
     epochs: int
     retrain_epochs: int
-    estimator: str
+    method: str
     device: str
     flip: bool = False
     classes: tuple[str, ...] | None = None
@@ -55,7 +59,7 @@ class Request:
             "seed": self.seed,
             "epochs": self.epochs,
             "retrain_epochs": self.retrain_epochs,
-            "estimator": self.estimator,
+            "method": self.method,
             "device": self.device,
             "flip": self.flip,
             "classes": None if self.classes is None else list(self.classes),
@@ -76,7 +80,7 @@ class Request:
                 seed=int(data["seed"]),
                 epochs=int(data["epochs"]),
                 retrain_epochs=int(data["retrain_epochs"]),
-                estimator=str(data["estimator"]),
+                method=_known_method(str(data["method"])),
                 device=str(data["device"]),
                 flip=bool(data["flip"]),
                 classes=tuple(data["classes"]) if data["classes"] else None,
@@ -87,6 +91,11 @@ class Request:
                 f"{where}: no request that can be read ({error})",
                 "begin a new run",
             ) from None
+
+    @property
+    def reference(self) -> ReferenceName | None:
+        """The reference network that is asked for, None for a search."""
+        return ReferenceName(self.method) if self.method in _REFERENCES else None
 
     def difference(self, other: Self) -> str | None:
         """The first setting that differs from another request's, in words, or None."""
@@ -109,6 +118,11 @@ class Request:
             elif a != b:
                 return f"{key.replace('_', '-')} is {a}, the run's is {b}"
         return None
+
+
+def _known_method(name: str) -> str:
+    """A method's or a reference network's name, found in a record."""
+    return name if name in _REFERENCES else METHODS[name].name.value
 
 
 def request_of(run: Run) -> Request:

@@ -1,16 +1,19 @@
 """Retraining as a step of a run: log, checkpoints, the weights that are shipped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+
+from torch import Tensor
 
 from zonas_edge.artifact import Run
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
-from zonas_edge.nn.network import Network
+from zonas_edge.nn.build import build
+from zonas_edge.nn.classifier import Classifier
+from zonas_edge.pipeline.blueprint import read_blueprint
 from zonas_edge.pipeline.checkpoint import load_state, save_state
 from zonas_edge.pipeline.epochs import go_on, run_epochs
 from zonas_edge.pipeline.request import Request
-from zonas_edge.pipeline.search import read_architecture
 from zonas_edge.retrain import (
     Retraining,
     RetrainRecord,
@@ -36,7 +39,7 @@ def run_retrain(
     """
     if run.finished("retrain"):
         return
-    architecture = read_architecture(run)
+    blueprint = read_blueprint(run)
     settings = RetrainSettings(
         epochs=request.retrain_epochs,
         batch_size=default_batch(len(dataset.train)),
@@ -45,7 +48,7 @@ def run_retrain(
     )
     normalisation = Normalisation.of(dataset.train)
     training = Retraining(
-        architecture,
+        blueprint,
         dataset.task,
         train=DeviceSplit.of(dataset.train, request.device),
         val=DeviceSplit.of(dataset.val, request.device),
@@ -75,14 +78,24 @@ def run_retrain(
     run.mark("retrain", "finished")
 
 
-def read_network(run: Run, task: TaskSpec) -> tuple[Network, Normalisation]:
+def read_network(run: Run, task: TaskSpec) -> tuple[Classifier, Normalisation]:
     """The retrained network in evaluation mode, and how its images are normalised.
 
     Raises:
         UsageError: it isn't there yet, or a file is damaged.
     """
     state = load_state(run.weights)
-    network = Network(read_architecture(run), task)
-    network.load_state_dict(state["network"])
-    network.eval()
+    network = network_with(run, task, state["network"])
     return network, Normalisation(state["mean"], state["std"])
+
+
+def network_with(run: Run, task: TaskSpec, weights: Mapping[str, Tensor]) -> Classifier:
+    """The run's network with some weights of it, in evaluation mode.
+
+    Raises:
+        UsageError: its architecture isn't there yet.
+    """
+    network = build(read_blueprint(run), task)
+    network.load_state_dict(weights)
+    network.eval()
+    return network

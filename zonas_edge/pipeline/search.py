@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 
 from zonas_edge.architecture import Architecture
-from zonas_edge.artifact import (
-    Run,
-    read_json,
-    write_json,
-)
+from zonas_edge.artifact import Run, write_json
 from zonas_edge.constraint import (
     Constraint,
     check_reachable,
     constraints_of,
     latency_model,
 )
-from zonas_edge.cost import macs, parameters
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.errors import UsageError
+from zonas_edge.pipeline.blueprint import costs_of, read_blueprint
 from zonas_edge.pipeline.epochs import go_on, run_epochs
 from zonas_edge.pipeline.request import Request, halves
-from zonas_edge.search.loop import Search, SearchData
+from zonas_edge.reference import Reference
+from zonas_edge.search.feed import SearchData
+from zonas_edge.search.loop import Search
+from zonas_edge.search.method import METHODS
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.search.selection import Selection, SelectionSettings, select
-from zonas_edge.search.settings import EstimatorName, SearchSettings, default_batch
+from zonas_edge.search.settings import SearchSettings, default_batch
 from zonas_edge.seed import derived_seed
+from zonas_edge.space import SearchSpace
 
 OnSearch = Callable[[EpochRecord, int], None]
 """Called after each epoch with its record and the number of epochs."""
@@ -42,18 +42,24 @@ def check_budget(request: Request, dataset: Dataset) -> tuple[Constraint, ...]:
         BudgetError: no network of the space can meet one of them.
         UsageError: the profile's latency model says nothing of these networks.
     """
-    space = request.profile.search_space
-    latency_model(request.profile, space, dataset.task)  # used later, refused now
+    space = space_of(request)
+    if request.profile.device is not None:
+        latency_model(request.profile, space, dataset.task)  # used later, refused now
     limits = constraints_of(request.profile, space, dataset.task)
     check_reachable(limits, space, request.profile.path)
     return limits
+
+
+def space_of(request: Request) -> SearchSpace:
+    """What a request's method decides of the profile's space."""
+    return METHODS[request.method].narrowed(request.profile.search_space)
 
 
 def search_settings(request: Request, dataset: Dataset) -> SearchSettings:
     """The settings of the search that a request means."""
     weights_half, _ = halves(dataset, request.seed)
     return SearchSettings.of(
-        EstimatorName(request.estimator),
+        request.method,
         epochs=request.epochs,
         batch_size=default_batch(len(weights_half), dataset.batch_size),
         seed=request.seed,
@@ -84,12 +90,11 @@ def run_search(
         return read_architecture(run)
     limits = check_budget(request, dataset)
     settings = search_settings(request, dataset)
-    space = request.profile.search_space
     train = DeviceSplit.of(dataset.train, request.device)
     normalisation = Normalisation.of(dataset.train)
     for_weights, for_alphas = halves(dataset, request.seed)
     search = Search(
-        space,
+        space_of(request),
         dataset.task,
         limits,
         SearchData(train.take(for_weights), train.take(for_alphas), normalisation),
@@ -112,7 +117,7 @@ def run_search(
         val=DeviceSplit.of(dataset.val, request.device),
         normalisation=normalisation,
         rng=np.random.default_rng(derived_seed(request.seed, "selection")),
-        settings=SelectionSettings(),
+        settings=SelectionSettings.of(settings.method),
     )
     best = selection.best.architecture
     write_json(run.architecture, best.to_json())
@@ -130,19 +135,16 @@ def read_architecture(run: Run) -> Architecture:
     """The architecture that the search chose.
 
     Raises:
-        UsageError: there is none yet, or the file is damaged.
+        UsageError: there is none yet, the file is damaged, or the run is about a
+            reference network.
     """
-    if not run.architecture.is_file():
+    found = read_blueprint(run)
+    if isinstance(found, Reference):
         raise UsageError(
-            f"{run.path}: no architecture yet, its search is not finished",
-            "repeat the search with --resume",
+            f"{run.path}: its network is {found.name.value}, not one of a search",
+            "zonas-edge runs list",
         )
-    try:
-        return Architecture.from_json(read_json(run.architecture))
-    except ValueError as error:
-        raise UsageError(
-            f"{run.architecture}: {error}", "restore the file, or search again"
-        ) from None
+    return found
 
 
 def _summary(
@@ -150,11 +152,10 @@ def _summary(
 ) -> dict[str, Any]:
     """What ``run.json`` keeps of a search."""
     best = selection.best
-    model = latency_model(request.profile, search.space, dataset.task)
-    losses = [candidate.loss for candidate in selection.ranking]
     taken = search.stock()
     return {
         "epochs": search.epoch,
+        "passes": round(search.passes),
         "alpha_updates": search.alpha_updates,
         "converged": search.converged,
         "mean_maximum": taken[0],
@@ -163,14 +164,11 @@ def _summary(
         "distinct": selection.distinct,
         "fitting": selection.fitting,
         "repaired": selection.repaired,
-        "ranked": len(selection.ranking),
-        "ranking_loss": {"best": losses[0], "worst": losses[-1]},
-        "val_accuracy": best.accuracy,
-        "parameters": parameters(best.architecture, dataset.task),
-        "macs": macs(best.architecture, dataset.task),
-        "estimated_latency_ms": {
-            "p50": model.p50_ms(best.architecture),
-            "p95": model.p95_ms(best.architecture),
-            "source": model.source,
+        "ranked": selection.ranked,
+        "ranking_loss": {
+            "best": best.loss,
+            "worst": selection.ranking[-1].loss,
         },
+        "val_accuracy": best.accuracy,
+        **costs_of(best.architecture, request.profile, dataset.task),
     }

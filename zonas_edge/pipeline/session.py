@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from zonas_edge.artifact import Run, open_run
+from zonas_edge.artifact import CHOOSING, Run, open_run
 from zonas_edge.artifact.files import plain_errors
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.begin import begin
+from zonas_edge.pipeline.choose import check_request
 from zonas_edge.pipeline.host import changes, environment, prepare, resolve_device
 from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_data
-from zonas_edge.pipeline.search import check_budget
-from zonas_edge.profile import Acceptance, load_gates, with_fitted
-from zonas_edge.runtimes import load_consistent_profile
+from zonas_edge.profile import Acceptance, load_gates, profile_on, with_fitted
+from zonas_edge.runtimes import load_profile_or_level
+from zonas_edge.search.method import METHODS
 from zonas_edge.validate.verdict import check_gates
 
 DECIDED = 0.9
@@ -42,13 +43,13 @@ class Asked:
     """What the command line asks of a new run.
 
     Args:
-        profile: name or path.
+        profile: name or path, or a constraint level.
         dataset: name or path.
         data_dir: where the files of known sets lie, None for the usual places.
         seed: of everything random, >= 0.
-        epochs: of the search, >= 1.
+        epochs: of the search, >= 1; 0 for a reference network.
         retrain_epochs: of retraining, >= 1.
-        estimator: ``hybrid`` or ``paper``.
+        method: a name of ``search.method``, or of a reference network.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of torch, None for its own choice.
         flip: the user's word that a mirrored image keeps its class.
@@ -65,7 +66,7 @@ class Asked:
     seed: int
     epochs: int
     retrain_epochs: int
-    estimator: str
+    method: str
     device: str
     threads: int | None
     flip: bool
@@ -118,7 +119,7 @@ def new_session(
         BudgetError: a budget that no network can meet.
         DatasetError: data that can't be used.
     """
-    profile = load_consistent_profile(asked.profile)
+    profile = profile_on(load_profile_or_level(asked.profile), asked.dataset)
     if asked.latency_model is not None:
         profile = with_fitted(profile, asked.latency_model)
     gates = None if asked.gates is None else load_gates(asked.gates)
@@ -141,20 +142,53 @@ def new_session(
         seed=asked.seed,
         epochs=asked.epochs,
         retrain_epochs=asked.retrain_epochs,
-        estimator=asked.estimator,
+        method=asked.method,
         device=device,
         flip=asked.flip,
         classes=asked.classes,
         data_dir=None if dataset.folder is None else Path(dataset.folder),
     )
-    check_budget(request, dataset)
+    with session_of(
+        request, dataset, watcher, out=out, name=name, last=last, resume=resume
+    ) as session:
+        yield replace(session, gates=gates)
+
+
+@contextmanager
+def session_of(
+    request: Request,
+    dataset: Dataset,
+    watcher: Watcher,
+    *,
+    out: Path,
+    name: str | None,
+    last: str,
+    resume: bool,
+) -> Iterator[Session]:
+    """Begin a run of a request, or go on with one, and keep others out of it.
+
+    Args:
+        request: what is asked for.
+        dataset: its data, loaded already.
+        watcher: hears what became of an older run.
+        out: folder of runs.
+        name: of the run, or None for one made from the request.
+        last: the stage whose end makes the run finished.
+        resume: go on with the run if it exists.
+
+    Raises:
+        UsageError: a run that can't be gone on with.
+        BudgetError: a budget that no network can meet.
+        DatasetError: the data have changed since the run began.
+    """
+    check_request(request, dataset)
     begun = begin(out, name, request, dataset=dataset.name, last=last, resume=resume)
     for text in begun.notices:
         watcher.note(text)
     with begun.run.lock():
         same_data(begun.run, dataset)
-        remember_host(begun.run, device, "environment", watcher)
-        yield Session(begun.run, request, dataset, gates)
+        remember_host(begun.run, request.device, "environment", watcher)
+        yield Session(begun.run, request, dataset)
 
 
 @contextmanager
@@ -225,7 +259,7 @@ def again(
     """The session of a retraining that is repeated, or gone on with.
 
     Args:
-        session: a locked run whose search is finished.
+        session: a locked run whose network is chosen.
         watcher: hears what has changed since.
         retrain_epochs: None for the run's own, as the next three.
         seed: of the retraining.
@@ -237,7 +271,7 @@ def again(
         UsageError: there is nothing to retrain, or it can't be gone on with so.
     """
     run, request = session.run, session.request
-    if not run.finished("search"):
+    if not run.chosen:
         raise UsageError(
             f"{run.path}: its search is not finished",
             "repeat the search with --resume",
@@ -270,13 +304,14 @@ def _forget_retraining(run: Run) -> None:
 
     A model that stays beside other weights than its own would be a false witness.
     """
-    search = {key: state for key, state in run.stages().items() if key == "search"}
-    run.update(stages=search)
+    stages = run.stages()
+    run.update(stages={key: stages[key] for key in CHOOSING if key in stages})
     with plain_errors(run.path):
         for file in (
             run.retrain_checkpoint,
             run.retrain_log,
             run.weights,
+            run.published_log,
             run.example,
             *run.float32,
             *run.int8,
@@ -286,7 +321,10 @@ def _forget_retraining(run: Run) -> None:
 
 def search_doubts(run: Run) -> tuple[str, ...]:
     """Why the architecture may be no better than one drawn blindly, a sentence each."""
-    found: dict[str, Any] = run.read().get("search", {})
+    record = run.read()
+    if not METHODS[record["request"]["method"]].decides:
+        return ()  # which is what it says of itself
+    found: dict[str, Any] = record.get("search", {})
     updates = int(found.get("alpha_updates", 0))
     maximum = float(found.get("mean_maximum", 1.0))
     if not updates:

@@ -4,6 +4,14 @@ A profile is one TOML file, so that a person can write it by hand and review it.
 """
 
 from zonas_edge.profile.fitted import FittedError, FittedLatency
+from zonas_edge.profile.levels import (
+    BANDS,
+    LEVELS,
+    PAPER_EXTRA,
+    Level,
+    ProfileOrLevel,
+    profile_on,
+)
 from zonas_edge.profile.reading import (
     load_gates,
     load_profile,
@@ -24,6 +32,9 @@ from zonas_edge.profile.values import (
 )
 
 __all__ = [
+    "BANDS",
+    "LEVELS",
+    "PAPER_EXTRA",
     "Acceptance",
     "Budget",
     "Compute",
@@ -32,12 +43,15 @@ __all__ = [
     "FittedError",
     "FittedLatency",
     "LatencySource",
+    "Level",
+    "ProfileOrLevel",
     "Quantization",
     "RuntimeLimits",
     "Space",
     "load_gates",
     "load_profile",
     "profile_from_dict",
+    "profile_on",
     "shipped_profiles",
     "with_fitted",
 ]

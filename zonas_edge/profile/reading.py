@@ -16,7 +16,9 @@ from typing import Any
 from zonas_edge.errors import ProfileError, did_you_mean
 from zonas_edge.profile.checking import checked
 from zonas_edge.profile.fitted import FittedLatency
+from zonas_edge.profile.levels import LEVELS
 from zonas_edge.profile.values import (
+    PROFILES,
     Acceptance,
     DeviceProfile,
     Gates,
@@ -31,8 +33,6 @@ LARGEST_MODEL = 16 * 2**20
 
 SCHEMA = 1
 """Of a fitted latency model's file."""
-
-_LIST = "zonas-edge profiles list"
 
 
 def shipped_profiles() -> tuple[str, ...]:
@@ -55,10 +55,15 @@ def load_profile(name_or_path: str) -> DeviceProfile:
         data = _read_toml(Path(name_or_path), where)
     else:
         known = shipped_profiles()
+        if name_or_path in LEVELS:
+            raise ProfileError(
+                f"profile {name_or_path}: a constraint level, which has no device",
+                PROFILES,
+            )
         if name_or_path not in known:
             raise ProfileError(
                 f"profile {name_or_path}: not one of the {len(known)} shipped",
-                did_you_mean(name_or_path.lower(), known) or _LIST,
+                did_you_mean(name_or_path.lower(), (*known, *LEVELS)) or PROFILES,
             )
         name, where = name_or_path, f"profiles/{name_or_path}.toml"
         data = _read_toml(_shipped_folder() / f"{name}.toml", where)
@@ -95,8 +100,9 @@ def with_fitted(
         named: how the user named it; None = as ``file``.
 
     Raises:
-        ProfileError: the model can't be read.
+        ProfileError: the model can't be read, or the profile has no device.
     """
+    profile.board  # noqa: B018 - refused here, before the file is looked for
     where = str(file)
     again = f"zonas-edge calibrate --profile {profile.name}"
     content = _read_bytes(file, where, again, largest=LARGEST_MODEL)
@@ -172,7 +178,7 @@ def _read_bytes(
 
 
 def _nearest_to_file(where: str) -> str:
-    return did_you_mean(Path(where).stem.lower(), shipped_profiles()) or _LIST
+    return did_you_mean(Path(where).stem.lower(), shipped_profiles()) or PROFILES
 
 
 def _toml_reason(message: str) -> str:

@@ -18,9 +18,13 @@ from pydantic import (
     field_validator,
 )
 
+from zonas_edge.errors import ProfileError
 from zonas_edge.profile.fitted import FittedLatency
 from zonas_edge.profile.section import Above0, Count, Section, Share, Text
 from zonas_edge.space import SearchSpace
+
+PROFILES = "zonas-edge profiles list"
+"""What tells the names of the profiles."""
 
 _SAME_MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
 """Names that other operating systems give to a machine that Linux names otherwise."""
@@ -203,17 +207,29 @@ class Quantization(Section):
     max_sensitivity_drop_of: dict[str, Share] = Field(default_factory=dict)
 
 
-class Sections(Section):
-    """The whole file."""
+class Limits(Section):
+    """What a network must keep to, on a device or on none.
 
-    device: Device
+    Args:
+        device: the board; None for a constraint level, which has none.
+        compute: how fast it is; None for a constraint level.
+    """
+
+    device: Device | None = None
     budget: Budget
     runtime: RuntimeLimits
-    compute: Compute
+    compute: Compute | None = None
     latency: LatencySource = LatencySource()
     space: Space = Space()
     acceptance: Acceptance = Acceptance()
     quantization: Quantization = Quantization()
+
+
+class Sections(Limits):
+    """The whole file; here there is a device."""
+
+    device: Device
+    compute: Compute
 
 
 class Gates(Section):
@@ -222,11 +238,11 @@ class Gates(Section):
     acceptance: Acceptance
 
 
-class DeviceProfile(Sections):
+class DeviceProfile(Limits):
     """A whole profile: its sections, and where they came from.
 
     Args:
-        name: stem of the file.
+        name: stem of the file, or the level.
         path: the file as the user named it; ``profiles/<name>.toml`` if shipped.
         fitted: latency as measured on the device, or None for the estimate.
     """
@@ -234,6 +250,20 @@ class DeviceProfile(Sections):
     name: Text
     path: Text
     fitted: FittedLatency | None = None
+
+    @property
+    def board(self) -> tuple[Device, Compute]:
+        """The device and its speed.
+
+        Raises:
+            ProfileError: there is none, since this is a constraint level.
+        """
+        if self.device is None or self.compute is None:
+            raise ProfileError(
+                f"profile {self.path}: a constraint level, which has no device",
+                PROFILES,
+            )
+        return self.device, self.compute
 
     @property
     def search_space(self) -> SearchSpace:

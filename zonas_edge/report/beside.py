@@ -43,10 +43,8 @@ def timed_on(speed: Speed) -> str:
 
 
 def _where(host: LatencyHost, onnxruntime: str) -> str:
-    own = "" if host.is_profile_device else ", which is not the profile's device"
-    return (
-        f"ONNX Runtime {onnxruntime} on {plain(host.cpu_model)} ({host.machine}){own}"
-    )
+    machine = f"{plain(host.cpu_model)} ({host.machine}){host.stranger}"
+    return f"ONNX Runtime {onnxruntime} on {machine}"
 
 
 def _decisions(found: Changed | None) -> Iterator[tuple[str, str, str]]:

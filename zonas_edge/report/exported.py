@@ -36,7 +36,7 @@ def exported_renderable(run: Run, summary: dict[str, Any], out: Path) -> Rendera
         grid.add_row(name, Text(plain(value)))
     lines: list[RenderableType] = [] if told is None else [*_int8(run, told)]
     options = ["--int8"] if told is not None and told["accepted"] else []
-    following = Text(f"next: {plain(_validation(run, out, *options))}")
+    following = Text(f"next: {plain(validation_command(run, out, *options))}")
     return Group(grid, *lines, following)
 
 
@@ -60,27 +60,34 @@ def _int8(run: Run, told: dict[str, Any]) -> Iterator[RenderableType]:
         yield Text(holds_for(speed.host, speed.onnxruntime, speed.threads))
 
 
-def _validation(run: Run, out: Path, *options: str) -> str:
-    """The command that validates a run."""
+def validation_command(run: Run, out: Path, *options: str) -> str:
+    """The command that validates a run.
+
+    Args:
+        run: its folder.
+        out: the folder of runs, as the user named it.
+        options: words behind it.
+    """
     words = ["zonas-edge", "validate", run.name, *options]
     return shlex.join(words if out == Path("exports") else [*words, "--out", str(out)])
 
 
-def bundle_renderable(
-    bundle: Bundle, run: Run, *, int8: bool = False
-) -> RenderableType:
-    """What to carry to the device, what to do there, and what to do with its answer."""
+def bundle_renderable(bundle: Bundle) -> RenderableType:
+    """What to carry to the device, what to do there, and what to bring back."""
     summary = bundle.summary()
-    options = [*(["--int8"] if int8 else []), "--import", summary["report"]]
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, text in (
         ("bundle", str(bundle.path)),
         ("on the device", f"in that folder: {summary['command']}"),
         ("bring back", summary["report"]),
-        ("then", _validation(run, run.path.parent, *options)),
     ):
         grid.add_row(name, Text(plain(text)))
     return grid
+
+
+def bundle_command(bundle: Bundle) -> str:
+    """What to do with its answer, in one line, so that it can be copied."""
+    return f"then           {plain(bundle.then)}"
 
 
 def _flat(summary: dict[str, Any], above: str = "") -> list[tuple[str, str]]:

@@ -6,7 +6,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.profile import DeviceProfile, FittedLatency
+from zonas_edge.profile import (
+    BANDS,
+    DeviceProfile,
+    FittedLatency,
+    Level,
+)
 from zonas_edge.report.words import count, plain
 
 _UNITS = {
@@ -32,7 +37,7 @@ def profile_table(profiles: Iterable[DeviceProfile]) -> RenderableType:
         budget = profile.budget
         table.add_row(
             Text(plain(profile.name)),
-            Text(plain(profile.device.name)),
+            Text(plain(profile.board[0].name)),
             _figure(budget.parameters),
             _figure(budget.latency_p95_ms),
             _figure(budget.model_kb),
@@ -55,6 +60,43 @@ def profile_renderable(profile: DeviceProfile) -> RenderableType:
                 table.add_row(f"{section}.{key}", Text(plain(text)))
     table.add_row("latency", Text(plain(latency_sentence(profile.fitted))))
     return Group(Text(plain(heading), style="bold"), table)
+
+
+def level_table(levels: Iterable[Level]) -> RenderableType:
+    """One line a constraint level, whose bounds depend on the data set."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("constraint level", "device", "parameters"):
+        table.add_column(heading)
+    for level in levels:
+        bands = f"the {level.name} of three published bands of {len(BANDS)} data sets"
+        table.add_row(level.name, "none", bands)
+    return table
+
+
+def level_renderable(level: Level) -> RenderableType:
+    """The band of every set that has one."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("dataset")
+    for heading in ("parameters from", "to", "published from", "to"):
+        table.add_column(heading, justify="right")
+    for dataset in BANDS:
+        budget, (low, high) = level.budget(dataset), level.band(dataset)
+        table.add_row(
+            dataset,
+            _figure(budget.min_parameters),
+            _figure(budget.parameters),
+            f"{low:,.1f}",
+            f"{high:,.1f}",
+        )
+    return Group(
+        Text(f"{level.name} (a constraint level)", style="bold"),
+        Text(
+            "Bounds on the deployed parameters, in place of a profile: no device, no"
+            " limit on latency or size."
+        ),
+        Text("Published bands are in another count, and moved by the difference."),
+        table,
+    )
 
 
 def latency_sentence(fitted: FittedLatency | None) -> str:

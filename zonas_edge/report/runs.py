@@ -13,12 +13,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.architecture import Architecture
-from zonas_edge.artifact import SCHEMA, Run, read_json
+from zonas_edge.artifact import CHOOSING, SCHEMA, Run, network_chosen, read_json
+from zonas_edge.blueprint import blueprint_from_json
 from zonas_edge.errors import UsageError
 from zonas_edge.report.words import count, latency_source, plain
+from zonas_edge.search.method import METHODS
 
-STAGES = ("search", "retrain", "export", "validate")
+STAGES = (*CHOOSING, "retrain", "export", "validate")
 
 
 def run_summary(run: Run) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def run_summary(run: Run) -> dict[str, Any]:
                 "request",
                 "dataset",
                 "environment",
-                "search",
+                *CHOOSING,
                 "retrain",
                 "export",
                 "test_openings",
@@ -49,7 +50,7 @@ def run_summary(run: Run) -> dict[str, Any]:
             if key in record
         },
     }
-    if done.get("search") == "finished":
+    if network_chosen(done):
         summary["architecture"] = read_json(run.architecture)
     if done.get("validate") == "finished":
         summary["verdict"] = read_json(run.report).get("verdict")
@@ -72,7 +73,7 @@ def run_table(runs: Iterable[Run]) -> RenderableType:
             Text(plain(_profile_name(summary))),
             Text(plain(str(summary.get("dataset", {}).get("name", "-")))),
             str(request.get("seed", "-")),
-            _count(summary.get("search", {}).get("parameters")),
+            _count(_choice(summary).get("parameters")),
             state_of(summary),
         )
     return table
@@ -115,8 +116,8 @@ def run_renderable(run: Run, out: Path) -> RenderableType:
 def next_command(run: Run, out: Path, summary: dict[str, Any]) -> str | None:
     """The command that goes on from here, or None behind the last."""
     stages = summary["stages"]
-    if stages.get("search") != "finished":
-        return None  # only the search's own options go on with it
+    if not network_chosen(stages):
+        return None  # only the options that it was begun with go on with it
     names = ("retrain", "export", "validate")
     todo = [name for name in names if stages.get(name) != "finished"]
     if not todo:
@@ -141,9 +142,12 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "dataset" in summary:
         yield "data", _data(summary["dataset"])
     if "architecture" in summary:
-        yield "network", Architecture.from_json(summary["architecture"]).summary()
+        yield "network", blueprint_from_json(summary["architecture"]).summary()
+    if choice := _choice(summary):
+        yield from _cost_rows(choice, _budget(summary))
     if "search" in summary:
-        yield from _search_rows(summary["search"], _budget(summary))
+        method = summary["request"]["method"]
+        yield from _search_rows(summary["search"], method)
     if "retrain" in summary:
         best = summary["retrain"]
         yield (
@@ -166,15 +170,43 @@ def _int8(told: dict[str, Any], verdict: str | None) -> str:
     return f"accepted, {'not validated yet' if verdict is None else verdict}"
 
 
-def _search_rows(
+def _choice(summary: dict[str, Any]) -> dict[str, Any]:
+    """What the record tells of the network, whichever way it was come by."""
+    records = (summary.get(stage) for stage in CHOOSING)
+    return next((found for found in records if found is not None), {})
+
+
+def _progress(found: dict[str, Any], *, decides: bool) -> str:
+    """How long was searched, and what came of it."""
+    epochs = count(found["epochs"], "epoch")
+    if not decides:
+        return f"uniform draws, weights trained for {epochs}"
+    return (
+        f"{epochs}, {count(found['alpha_updates'], 'alpha update')},"
+        f" {'converged' if found['converged'] else 'not converged'}"
+        f" (mean maximum {found['mean_maximum']:.2f},"
+        f" entropy {found['mean_entropy']:.2f})"
+    )
+
+
+def _cost_rows(
     found: dict[str, Any], budget: dict[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    allowed = budget.get("parameters")
+    """What the network costs, beside what the budget allows."""
+    least, most = budget.get("min_parameters"), budget.get("parameters")
+    allowed = _count(most) if least is None else f"{least:,} to {_count(most)}"
+    exceeded = most is not None and found["parameters"] > most
     yield (
         "parameters",
-        f"{found['parameters']:,} of {_count(allowed)}, {found['macs']:,} MACs",
+        (
+            f"{found['parameters']:,} of {allowed}"
+            f"{' (exceeded)' if exceeded else ''}, {found['macs']:,} MACs"
+        ),
     )
     latency = found["estimated_latency_ms"]
+    if latency is None:
+        yield "latency", "no limit, and no device to estimate it for"
+        return
     limit = budget.get("latency_p95_ms")
     yield (
         "latency",
@@ -184,25 +216,19 @@ def _search_rows(
             f" ({latency_source(latency['source'])})"
         ),
     )
-    yield (
-        "search",
-        (
-            f"{count(found['epochs'], 'epoch')},"
-            f" {count(found['alpha_updates'], 'alpha update')},"
-            f" {'converged' if found['converged'] else 'not converged'}"
-            f" (mean maximum {found['mean_maximum']:.2f},"
-            f" entropy {found['mean_entropy']:.2f})"
-        ),
-    )
+
+
+def _search_rows(found: dict[str, Any], method: str) -> Iterator[tuple[str, str]]:
+    yield "search", f"{method}: {_progress(found, decides=METHODS[method].decides)}"
     spread = found["ranking_loss"]
-    yield (
-        "selection",
-        (
-            f"{count(found['ranked'], 'network')} ranked,"
-            f" val loss {spread['best']:.3f} to {spread['worst']:.3f}"
-            f"{', made to fit the budget' if found['repaired'] else ''}"
-        ),
+    ranked = (
+        f"{count(found['ranked'], 'network')} ranked,"
+        f" val loss {spread['best']:.3f} to {spread['worst']:.3f}"
+        if found["ranked"]
+        else "the first network that fits, not ranked"
     )
+    repaired = ", made to fit the budget" if found["repaired"] else ""
+    yield "selection", f"{ranked}{repaired}"
 
 
 def _data(dataset: dict[str, Any]) -> str:

@@ -117,6 +117,11 @@ def _quantity(limit: Limit, value: float | None) -> str:
 
 def _still_to_do(report: ValidationReport) -> Iterator[str]:
     """What no machine has measured yet, and how it could be."""
+    if not report.latency_host.has_device:
+        yield (
+            f"{plain(report.profile)} is a constraint level, so there is no device to"
+            " verify on: its limits are on the parameters alone."
+        )
     for limit in report.unverified:
         yield (
             f"Still to measure on the device: {limit.name}. {plain(limit.note)};"
@@ -205,13 +210,17 @@ def _expected(milliseconds: float, source: str) -> tuple[str, str]:
 def _latency(report: ValidationReport) -> str:
     """Latency of the machine that measured, named, and whether it counts."""
     taken, host = report.latency_ms, report.latency_host
-    own = "" if host.is_profile_device else "not "
+    own = "the profile's device"
+    if not host.has_device:
+        own = "of no device of a profile"
+    elif not host.is_profile_device:
+        own = f"not {own}"
     way = "" if host.target == "local" else f" by {plain(host.target)}"
     return (
         f"p50 {taken.p50:.3f}, p90 {taken.p90:.3f}, p95 {taken.p95:.3f},"
         f" p99 {taken.p99:.3f}, max {taken.max:.3f}, mean {taken.mean:.3f} ms\n"
         f"{taken.runs:,} runs on {plain(host.cpu_model)} ({host.machine}){way},"
-        f" {own}the profile's device\n"
+        f" {own}\n"
         f"{taken.threads} thread{'s' if taken.threads > 1 else ''}, ONNX Runtime"
         f" {report.environment.machine.onnxruntime}; first inference"
         f" {taken.first_inference:.3f} ms, loading {taken.session_seconds:.3f} s"

@@ -2,11 +2,14 @@
 
 One flat vector holds all three groups (operations, kernels, depths), so that a random
 direction is a vector too. Before the size phase kernels and depths are not searched:
-the mixture then uses the largest of both, and directions leave those entries alone.
+the mixture then uses the largest of both, and directions leave those entries alone. In
+a space without sizes there are no such entries, and one group of operations serves all
+stages.
 
 Source: section 3 of the design.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +21,21 @@ from zonas_edge.search.sparsemax import sparsemax
 from zonas_edge.space import EDGES, KERNELS, OPS, STAGES, SearchSpace
 
 INITIAL_SCALE = 1e-3
-OP_ENTRIES = STAGES * len(EDGES) * len(OPS)
+CELL_ENTRIES = len(EDGES) * len(OPS)
+OP_ENTRIES = STAGES * CELL_ENTRIES
 KERNEL_ENTRIES = STAGES * len(EDGES) * len(KERNELS)
+
+
+def softmax(rows: Float[Tensor, "*batch columns"]) -> Float[Tensor, "*batch columns"]:
+    """The normalisation of the methods before ZO-DARTS+; never exactly zero."""
+    return torch.softmax(rows, dim=-1)
+
+
+def _counts(space: SearchSpace) -> list[int]:
+    """Entries of operations, kernels and depths."""
+    if not space.sizes:
+        return [CELL_ENTRIES, 0, 0]
+    return [OP_ENTRIES, KERNEL_ENTRIES, STAGES * space.max_depth]
 
 
 @dataclass(frozen=True)
@@ -28,24 +44,36 @@ class Alphas:
 
     Args:
         vector: all entries: operations, kernels, depths, each row-major.
-        max_depth: largest depth of the space.
+        space: what they decide.
+        normalise: rows to probabilities.
     """
 
     vector: Float[Tensor, "alphas"]
-    max_depth: int
+    space: SearchSpace
+    normalise: Callable[[Tensor], Tensor] = sparsemax
 
     @classmethod
     def draw(
-        cls, space: SearchSpace, generator: torch.Generator, dtype: torch.dtype
+        cls,
+        space: SearchSpace,
+        generator: torch.Generator,
+        dtype: torch.dtype,
+        normalise: Callable[[Tensor], Tensor] = sparsemax,
     ) -> "Alphas":
         """Initial values: 0.001 times standard normal."""
-        count = OP_ENTRIES + KERNEL_ENTRIES + STAGES * space.max_depth
-        draw = torch.randn(count, generator=generator, dtype=torch.float64)
-        return cls((INITIAL_SCALE * draw).to(dtype), space.max_depth)
+        draw = torch.randn(
+            sum(_counts(space)), generator=generator, dtype=torch.float64
+        )
+        return cls((INITIAL_SCALE * draw).to(dtype), space, normalise)
+
+    @classmethod
+    def even(cls, space: SearchSpace, dtype: torch.dtype) -> "Alphas":
+        """Zeros: every candidate of a decision is equally probable."""
+        return cls(torch.zeros(sum(_counts(space)), dtype=dtype), space)
 
     def active(self, *, sizes: bool) -> int:
         """Number of leading entries that are searched."""
-        return len(self.vector) if sizes else OP_ENTRIES
+        return len(self.vector) if sizes else _counts(self.space)[0]
 
     def direction(
         self, generator: torch.Generator, *, sizes: bool
@@ -67,7 +95,7 @@ class Alphas:
         sizes: bool,
         shift: Float[Tensor, "alphas"] | None = None,
     ) -> Mixture[Tensor]:
-        """Probabilities ``sparsemax(alpha / temperature)``, row by row.
+        """Probabilities of ``alpha / temperature``, row by row.
 
         Args:
             temperature: divisor, > 0.
@@ -75,24 +103,22 @@ class Alphas:
             shift: added to the parameters first.
         """
         vector = self.vector if shift is None else self.vector + shift
-        counts = [OP_ENTRIES, KERNEL_ENTRIES, STAGES * self.max_depth]
-        op, kernel, depth = torch.split(vector, counts)
-        op = op.view(STAGES, len(EDGES), len(OPS))
-        kernel = kernel.view(STAGES, len(EDGES), len(KERNELS))
-        depth = depth.view(STAGES, self.max_depth)
+        op, kernel, depth = torch.split(vector, _counts(self.space))
+        op = self.normalise(op.view(-1, len(EDGES), len(OPS)) / temperature)
+        op = op.expand(STAGES, -1, -1)
         if sizes:
+            kernel = kernel.view(STAGES, len(EDGES), len(KERNELS))
+            depth = depth.view(STAGES, self.space.max_depth)
             return Mixture(
-                op=sparsemax(op / temperature),
-                kernel=sparsemax(kernel / temperature),
-                depth=sparsemax(depth / temperature),
+                op=op,
+                kernel=self.normalise(kernel / temperature),
+                depth=self.normalise(depth / temperature),
             )
-        certain_kernel = torch.zeros_like(kernel.detach())
-        certain_kernel[..., KERNELS.index(max(KERNELS))] = 1
-        certain_depth = torch.zeros_like(depth.detach())
+        certain_kernel = op.new_zeros(STAGES, len(EDGES), len(KERNELS))
+        certain_kernel[..., KERNELS.index(max(self.space.kernels))] = 1
+        certain_depth = op.new_zeros(STAGES, self.space.max_depth)
         certain_depth[..., -1] = 1
-        return Mixture(
-            op=sparsemax(op / temperature), kernel=certain_kernel, depth=certain_depth
-        )
+        return Mixture(op=op, kernel=certain_kernel, depth=certain_depth)
 
 
 def detached(mixture: Mixture[Tensor]) -> Mixture[Tensor]:

@@ -1,55 +1,25 @@
 """Two copies of the supernet's weights, trained side by side on the same batches.
 
-This is the engine of the search: nearly all of its time goes here. The copies share
-nothing while they train, so on a CPU each has its own thread and half of the cores,
-which is faster than giving every operation of one copy all cores: no operation waits
-for the other half of itself. What a copy computes doesn't depend on the other's timing.
-
-The mixtures hold for a whole window, so which candidates have probability is read once
-a window, and no training step waits for a device.
+This is where nearly all of the default search's time goes. The copies share nothing
+while they train, so on a CPU each has its own thread and half of the cores, which is
+faster than giving every operation of one copy all cores: no operation waits for the
+other half of itself. What a copy computes doesn't depend on the other's timing.
 
 Source: sections 4 and 13 of the design.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional
 
 from zonas_edge.architecture import Mixture
-from zonas_edge.nn.supernet import Supernet, Support, support_of
-from zonas_edge.search.weights import WeightCopy, WeightSettings
+from zonas_edge.nn.supernet import Supernet
+from zonas_edge.search.weights import Judged, WeightCopy, WeightSettings
 from zonas_edge.space import SearchSpace, TaskSpec
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """What one validation batch says of the base copy.
-
-    Args:
-        loss: cross-entropy [nats], detached.
-        weight_gradient: its gradient by the weights, not clipped.
-    """
-
-    loss: Float[Tensor, ""]
-    weight_gradient: Float[Tensor, "weights"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """A mixture that holds for a window, and its support as numbers."""
-
-    mixture: Mixture[Tensor]
-    support: Support
-
-    @classmethod
-    def of(cls, mixture: Mixture[Tensor]) -> "_Held":
-        return cls(mixture, support_of(mixture))
 
 
 class Pair:
@@ -74,14 +44,12 @@ class Pair:
         device: torch.device | str,
         dtype: torch.dtype,
     ) -> None:
-        copies = []
-        for _ in range(2):
-            draw = torch.Generator().manual_seed(seed)
-            supernet = Supernet(space, task, draw).to(device, dtype)
-            copies.append(WeightCopy(supernet, settings))
-        self._base, self._twin = copies
-        self._held: tuple[_Held, _Held] | None = None
-        self._rate = 0.0
+        self._base, self._twin = (
+            WeightCopy.drawn(
+                space, task, settings, seed=seed, device=device, dtype=dtype
+            )
+            for _ in range(2)
+        )
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="twin")
 
     @property
@@ -106,8 +74,8 @@ class Pair:
         self, base: Mixture[Tensor], shifted: Mixture[Tensor], rate: float
     ) -> None:
         """Go on with a window that was open when the state was taken."""
-        self._held = _Held.of(base), _Held.of(shifted)
-        self._rate = rate
+        self._base.hold(base, rate)
+        self._twin.hold(shifted, rate)
 
     def step(
         self, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, "n"]
@@ -117,19 +85,9 @@ class Pair:
         Returns:
             The base's loss [nats], detached.
         """
-        if self._held is None:
-            raise ValueError("no window is open")
-        base, twin = self._held
-
-        def train(copy: WeightCopy, held: _Held) -> Tensor:
-            logits = copy.supernet(images, held.mixture, held.support)
-            loss: Tensor = functional.cross_entropy(logits, labels)
-            copy.step(loss, self._rate)
-            return loss.detach()
-
         return self._both(
-            lambda: train(self._base, base),
-            lambda: train(self._twin, twin),
+            lambda: self._base.train(images, labels),
+            lambda: self._twin.train(images, labels),
             apart=images.device.type == "cpu",
         )
 
@@ -165,18 +123,14 @@ class Pair:
         labels: Int64[Tensor, "n"],
         mixture: Mixture[Tensor],
     ) -> Judged:
-        """Cross-entropy of the base copy, and its gradients.
+        """What a validation batch says of the base copy.
 
         Args:
             images: a validation batch, normalised.
             labels: its classes.
             mixture: with gradient; what it was made from receives its own.
         """
-        self._base.zero_gradient()
-        logits = self.supernet(images, mixture)
-        loss = functional.cross_entropy(logits, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return Judged(loss.detach(), self._base.gradient())
+        return self._base.judge(images, labels, mixture)
 
     def shift(self) -> Float[Tensor, "weights"]:
         """Weights of the twin minus those of the base."""
@@ -190,4 +144,3 @@ class Pair:
         """Copy what ``state_dict`` gave; an open window is to be held anew."""
         self._base.load_state_dict(state["base"])
         self._twin.load_state_dict(state["twin"])
-        self._held = None

@@ -1,11 +1,14 @@
 """What a search tells of itself: one record an epoch, and how decided it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from zonas_edge.architecture import CONV, Probabilities
+from zonas_edge.constraint import Constraint
+from zonas_edge.cost import expected
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,9 @@ class EpochRecord:
             change the derived network.
         mean_entropy: mean entropy of those rows [nats].
         stable_epochs: epochs since one of their decisions changed.
-        strength: of the budget's penalty; None for ``paper``.
+        strength: of the budget's penalty; None without one of its own.
         implicit_slope: mean size of the implicit part of the slope; None without a
-            window's end.
+            window's end, or without a twin.
         direct_norm: mean norm of the direct gradient; None without a window's end.
         expected: expected cost by limit, in the limit's unit.
         mixture: probabilities of operations, kernels and depths.
@@ -62,6 +65,32 @@ def confidence(mixture: Probabilities, *, sizes: bool) -> tuple[float, float]:
     maxima = [row.max() for row in rows]
     entropies = [-(row[row > 0] * np.log(row[row > 0])).sum() for row in rows]
     return float(np.mean(maxima)), float(np.mean(entropies))
+
+
+def stock_of(
+    mixture: Probabilities, constraints: Sequence[Constraint], *, sizes: bool
+) -> dict[str, Any]:
+    """What a record says of a mixture.
+
+    Args:
+        mixture: probabilities.
+        constraints: the budget.
+        sizes: True if kernels and depths are searched.
+    """
+    maximum, entropy = confidence(mixture, sizes=sizes)
+    return {
+        "mean_maximum": maximum,
+        "mean_entropy": entropy,
+        "expected": {
+            limit.name: float(expected(limit.table, mixture) * limit.unit)
+            for limit in constraints
+        },
+        "mixture": {
+            "op": mixture.op.tolist(),
+            "kernel": mixture.kernel.tolist(),
+            "depth": mixture.depth.tolist(),
+        },
+    }
 
 
 def agree(before: Probabilities, after: Probabilities) -> bool:

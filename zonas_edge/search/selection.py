@@ -4,12 +4,15 @@ The published code retrains three unranked draws, whatever their size. Here the 
 (and the most probable network) are simplified, those outside any limit are dropped, and
 the rest are ranked by cross-entropy on the val split with the supernet's weights and
 recalibrated statistics. If no draw fits, the most probable network is repaired.
+Where there is nothing to prefer, uniform draws take the place of all that.
 
 Source: sections 7 and 13 of the design.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +21,19 @@ import torch
 from zonas_edge.architecture import (
     Architecture,
     Probabilities,
-    Stage,
     architecture_of,
     derive,
-    log_probability,
-    smallest,
 )
-from zonas_edge.constraint import Constraint, fits, number
+from zonas_edge.constraint import Constraint, fits
 from zonas_edge.data.batches import DeviceSplit, Normalisation, epoch_order
-from zonas_edge.errors import BudgetError
 from zonas_edge.nn.evaluate import evaluate
 from zonas_edge.nn.network import recalibrate
 from zonas_edge.nn.supernet import Supernet, inherit
-from zonas_edge.space import KERNELS, Op, SearchSpace
+from zonas_edge.search.method import Method
+from zonas_edge.search.repair import repair
+from zonas_edge.space import STAGES
+
+_UNIFORM_DRAWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -38,25 +41,51 @@ class SelectionSettings:
     """How the final network is chosen.
 
     Args:
-        draws: networks drawn from the final mixture.
+        draws: networks drawn from the final mixture, at most.
         ranked: at most so many distinct ones that fit are ranked, in order of drawing.
+        probable: the most probable network goes before the draws.
+        until_ranked: stop drawing once there are enough that fit.
+        judged: False takes the first that fits as it is.
         calibration_batches: train batches for the running statistics of each.
         batch_size: of calibration and of ranking.
     """
 
     draws: int = 500
     ranked: int = 24
+    probable: bool = True
+    until_ranked: bool = False
+    judged: bool = True
     calibration_batches: int = 10
     batch_size: int = 64
+
+    @classmethod
+    def of(cls, method: Method) -> "SelectionSettings":
+        """The settings that belong to a method.
+
+        One that decides nothing draws until as many fit as another may rank at most: a
+        uniform draw is inside a tight budget once in a hundred times.
+        """
+        if method.decides:
+            return cls()
+        return cls(
+            draws=_UNIFORM_DRAWS,
+            ranked=cls.ranked if method.trained else 1,
+            probable=False,
+            until_ranked=True,
+            judged=method.trained,
+        )
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network that was ranked: its val cross-entropy [nats] and accuracy."""
+    """A network inside the budget, with its val cross-entropy [nats] and accuracy.
+
+    Both are None where weights were never trained that could tell them.
+    """
 
     architecture: Architecture
-    loss: float
-    accuracy: float
+    loss: float | None = None
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,9 +111,19 @@ class Selection:
         """The chosen network."""
         return self.ranking[0]
 
+    @property
+    def ranked(self) -> int:
+        """Networks that were compared."""
+        return sum(candidate.loss is not None for candidate in self.ranking)
+
 
 def draw(
-    mixture: Probabilities, count: int, *, channels: int, rng: np.random.Generator
+    mixture: Probabilities,
+    count: int,
+    *,
+    channels: int,
+    rng: np.random.Generator,
+    tied: bool = False,
 ) -> Iterator[Architecture]:
     """Networks whose decisions are drawn independently; unsimplified.
 
@@ -93,6 +132,7 @@ def draw(
         count: number of networks.
         channels: feature maps of the first stage.
         rng: decides.
+        tied: one cell for all stages, as a space without sizes has it.
     """
 
     def columns(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -104,13 +144,52 @@ def draw(
         )
         return column
 
+    def operations() -> npt.NDArray[np.int64]:
+        if not tied:
+            return columns(mixture.op)
+        return columns(mixture.op[:1]).repeat(STAGES, axis=0)
+
     for _ in range(count):
         yield architecture_of(
-            columns(mixture.op),
+            operations(),
             columns(mixture.kernel),
             columns(mixture.depth),
             channels=channels,
         )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What became of the draws: how many, how many different ones, those inside."""
+
+    first: Architecture
+    count: int
+    distinct: int
+    fitting: list[Architecture]
+
+
+def _sift(
+    drawn: Iterator[Architecture],
+    constraints: Sequence[Constraint],
+    *,
+    enough: int | None,
+) -> _Drawn:
+    """Keep what is connected, different and inside the budget; stop at ``enough``."""
+    first = next(drawn)
+    count = 0
+    seen: set[Architecture] = set()
+    fitting: list[Architecture] = []
+    for found in chain([first], drawn):
+        count += 1
+        simple = found.simplified()
+        if not found.connected or simple in seen:
+            continue
+        seen.add(simple)
+        if fits(constraints, simple):
+            fitting.append(simple)
+        if len(fitting) == enough:
+            break
+    return _Drawn(first, count, len(seen), fitting)
 
 
 def select(
@@ -129,140 +208,51 @@ def select(
     Raises:
         BudgetError: if no network inside every limit was found.
     """
-    channels = supernet.space.channels
-    probable = derive(mixture, channels=channels)
-    drawn = [
-        probable,
-        *draw(mixture, settings.draws, channels=channels, rng=rng),
-    ]
-    distinct = list(
-        dict.fromkeys(found.simplified() for found in drawn if found.connected)
+    space = supernet.space
+    stream = draw(
+        mixture,
+        settings.draws,
+        channels=space.channels,
+        rng=rng,
+        tied=not space.sizes,
     )
-    fitting = [found for found in distinct if fits(constraints, found)]
-    repaired = not fitting
-    chosen = fitting or [repair(probable, mixture, constraints, supernet.space)]
-    order = epoch_order(len(train), _torch_generator(rng))
-    calibration = [
-        normalisation.apply(train.take(part).images)
-        for part in torch.split(order, settings.batch_size)[
-            : settings.calibration_batches
+    probable = [derive(mixture, channels=space.channels)] if settings.probable else []
+    drawn = _sift(
+        chain(probable, stream),
+        constraints,
+        enough=settings.ranked if settings.until_ranked else None,
+    )
+    chosen = drawn.fitting or [repair(drawn.first, mixture, constraints, space)]
+    ranking = [Candidate(found) for found in chosen[: settings.ranked]]
+    if settings.judged:
+        order = epoch_order(len(train), _torch_generator(rng))
+        calibration = [
+            normalisation.apply(train.take(part).images)
+            for part in torch.split(order, settings.batch_size)[
+                : settings.calibration_batches
+            ]
         ]
-    ]
-    ranking = []
-    for architecture in chosen[: settings.ranked]:
-        network = inherit(supernet, architecture).float()
-        recalibrate(network, calibration)
-        loss, accuracy = evaluate(network, val, normalisation, settings.batch_size)
-        ranking.append(Candidate(architecture, loss, accuracy))
-    ranking.sort(key=lambda candidate: candidate.loss)
+
+        def judged(candidate: Candidate) -> Candidate:
+            network = inherit(supernet, candidate.architecture).float()
+            recalibrate(network, calibration)
+            size = settings.batch_size
+            loss, accuracy = evaluate(network, val, normalisation, size)
+            return replace(candidate, loss=loss, accuracy=accuracy)
+
+        ranking = sorted(map(judged, ranking), key=_loss)
     return Selection(
         ranking=tuple(ranking),
-        drawn=len(drawn),
-        distinct=len(distinct),
-        fitting=len(fitting),
-        repaired=repaired,
+        drawn=drawn.count,
+        distinct=drawn.distinct,
+        fitting=len(drawn.fitting),
+        repaired=not drawn.fitting,
     )
+
+
+def _loss(candidate: Candidate) -> float:
+    return math.inf if candidate.loss is None else candidate.loss
 
 
 def _torch_generator(rng: np.random.Generator) -> torch.Generator:
     return torch.Generator().manual_seed(int(rng.integers(2**62)))
-
-
-# -- repair ---------------------------------------------------------------------
-
-
-def repair(
-    architecture: Architecture,
-    mixture: Probabilities,
-    constraints: Sequence[Constraint],
-    space: SearchSpace,
-) -> Architecture:
-    """Move a network into the budget, losing the least probability for what it gains.
-
-    One decision at a time (a kernel, an operation, a depth) is changed: the one with
-    the smallest loss of log-probability per reduction of the relative excess.
-
-    Args:
-        architecture: usually the most probable one; a stage that is not connected is
-            given an identity from input to output first.
-        mixture: probabilities that price the changes.
-        constraints: the budget.
-        space: the changes stay inside it.
-
-    Raises:
-        BudgetError: if the changes end before every limit holds.
-    """
-    current = replace(
-        architecture,
-        stages=tuple(
-            stage if stage.connected else _with_edge(stage, 3, Op.SKIP, None)
-            for stage in architecture.stages
-        ),
-    )
-
-    def excess(candidate: Architecture) -> float:
-        simple = candidate.simplified()
-        return sum(limit.excess(simple) for limit in constraints)
-
-    def price(candidate: Architecture) -> float:
-        lost = log_probability(current, mixture) - log_probability(candidate, mixture)
-        # a change that loses nothing is best when it gains most
-        return (max(lost, 0.0) + 1e-3) / (remaining - excess(candidate))
-
-    while (remaining := excess(current)) > 0:
-        better = [
-            changed
-            for changed in _changes(current, space)
-            if changed.connected and excess(changed) < remaining
-        ]
-        if not better:
-            raise _out_of_reach(current.simplified(), constraints)
-        current = min(better, key=price)
-    return current.simplified()
-
-
-def _out_of_reach(
-    architecture: Architecture, constraints: Sequence[Constraint]
-) -> BudgetError:
-    limit = max(constraints, key=lambda limit: limit.excess(architecture))
-    value = limit.upper if limit.upper is not None else limit.lower or 0.0
-    return BudgetError(
-        f"search: no network found inside budget.{limit.name} = {number(value)},"
-        f" the nearest has {number(limit.cost(architecture))}",
-        f"widen budget.{limit.name}, or the limits that work against it",
-    )
-
-
-def _with_edge(stage: Stage, edge: int, op: Op, kernel: int | None) -> Stage:
-    operations, kernels = list(stage.operations), list(stage.kernels)
-    operations[edge], kernels[edge] = op, kernel
-    return replace(stage, operations=tuple(operations), kernels=tuple(kernels))
-
-
-def _changes(architecture: Architecture, space: SearchSpace) -> Iterator[Architecture]:
-    """Every network that differs in one decision."""
-
-    def changed(number: int, stage: Stage) -> Architecture:
-        stages = list(architecture.stages)
-        stages[number] = stage
-        return replace(architecture, stages=tuple(stages))
-
-    for number_, stage in enumerate(architecture.stages):
-        # one identity instead of a path of several edges: no single change gets there
-        bare = replace(smallest(space).stages[0], depth=stage.depth)
-        yield changed(number_, bare)
-        for depth in range(1, space.max_depth + 1):
-            if depth != stage.depth:
-                yield changed(number_, replace(stage, depth=depth))
-        for edge, (op, kernel) in enumerate(
-            zip(stage.operations, stage.kernels, strict=True)
-        ):
-            for other, side in _OPTIONS:
-                if (other, side) != (op, kernel):
-                    yield changed(number_, _with_edge(stage, edge, other, side))
-
-
-_OPTIONS: tuple[tuple[Op, int | None], ...] = (
-    *((op, None) for op in Op if op is not Op.CONV),
-    *((Op.CONV, kernel) for kernel in KERNELS),
-)

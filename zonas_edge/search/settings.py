@@ -1,21 +1,12 @@
 """Every figure a search depends on, in one frozen value that the run records."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from zonas_edge.data.batches import batch_of
-from zonas_edge.search.hypergradient import Estimator, HybridEstimator, PaperEstimator
-from zonas_edge.search.schedule import Schedule
+from zonas_edge.search.method import METHODS, Method
 from zonas_edge.search.weights import WeightSettings
 
 _LARGEST_BATCH = 64
-
-
-class EstimatorName(StrEnum):
-    """The estimators of the hypergradient by name."""
-
-    HYBRID = "hybrid"
-    PAPER = "paper"
 
 
 @dataclass(frozen=True)
@@ -23,36 +14,25 @@ class SearchSettings:
     """What a search does, apart from its data, space and budget.
 
     Args:
-        estimator: name of the hypergradient estimator; ``paper`` also means the
-            published penalty and float64, since its radius is below the rounding of
-            float32.
-        epochs: passes over the half of the train split that trains the weights, >= 1.
+        method: how alpha is searched, with its own figures.
+        epochs: passes over the half of the train split that trains the weights; 0 where
+            the method trains nothing.
         batch_size: images a step, of both halves.
         seed: of everything random.
         flip: mirrored images keep their class.
-        inner_steps: training steps of the weights for each step of alpha.
-        schedule: temperature, size phase, learning rate of the weights.
         weights: optimiser of the weights.
-        alpha_rate: learning rate of alpha (Adam).
-        alpha_betas: moments of that Adam.
-        alpha_decay: L2 on alpha inside that Adam.
         patience: fraction of the epochs for which no decision may change.
         settling: fraction of the epochs after the start of the size phase before which
             the search doesn't stop.
         confidence: mean of the rows' largest probabilities at which it may stop.
     """
 
-    estimator: EstimatorName
+    method: Method
     epochs: int
     batch_size: int
     seed: int
     flip: bool
-    inner_steps: int = 10
-    schedule: Schedule = field(default_factory=Schedule)
     weights: WeightSettings = field(default_factory=WeightSettings)
-    alpha_rate: float = 0.01
-    alpha_betas: tuple[float, float] = (0.5, 0.999)
-    alpha_decay: float = 0.0
     patience: float = 0.1
     settling: float = 0.2
     confidence: float = 0.9
@@ -60,32 +40,24 @@ class SearchSettings:
     @classmethod
     def of(
         cls,
-        estimator: EstimatorName,
+        method: str,
         *,
         epochs: int,
         batch_size: int,
         seed: int,
         flip: bool,
     ) -> "SearchSettings":
-        """The settings that belong to an estimator (sections 4.4 and 13)."""
-        if estimator is EstimatorName.PAPER:
-            return cls(
-                estimator,
-                epochs,
-                batch_size,
-                seed,
-                flip,
-                schedule=Schedule(rate=0.1),
-                alpha_rate=0.015,
-                alpha_decay=1e-3,
-            )
-        return cls(estimator, epochs, batch_size, seed, flip)
+        """The settings of a search by the name of its method.
 
-    def hypergradient(self) -> Estimator:
-        """The estimator itself."""
-        if self.estimator is EstimatorName.PAPER:
-            return PaperEstimator()
-        return HybridEstimator()
+        Args:
+            method: one of ``METHODS``.
+            epochs: as asked for, >= 1; the method says how many that are.
+            batch_size: images a step.
+            seed: of everything random.
+            flip: mirrored images keep their class.
+        """
+        found = METHODS[method]
+        return cls(found, found.epochs_for(epochs), batch_size, seed, flip)
 
 
 def default_batch(images: int, published: int | None) -> int:

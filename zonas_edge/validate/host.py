@@ -19,24 +19,43 @@ class LatencyHost:
 
     Args:
         target: how it was reached: ``local``, ``ssh://…``, or ``bundle``.
+        has_device: whether the profile has a device at all.
     """
 
     machine: str
     cpu_model: str
     is_profile_device: bool
     target: str = "local"
+    has_device: bool = True
+
+    @property
+    def stranger(self) -> str:
+        """What follows its name where its figures say nothing of the device."""
+        own = self.is_profile_device or not self.has_device
+        return "" if own else ", which is not the profile's device"
 
 
-def host_of(machine: Machine, device: Device, target: str) -> LatencyHost:
+def host_of(machine: Machine, device: Device | None, target: str) -> LatencyHost:
     """The machine that measured, recognised or not as the profile's device.
 
-    An emulated one never is, whatever it calls itself.
+    An emulated one never is, whatever it calls itself, and none is where the profile
+    has no device.
     """
     model = machine.cpu_model
-    own = device.recognises(machine.machine, model) and machine.emulator is None
+    own = (
+        device is not None
+        and device.recognises(machine.machine, model)
+        and machine.emulator is None
+    )
     if machine.emulator is not None:
         model = f"{model}, emulated by {machine.emulator}: times mean nothing"
-    return LatencyHost(machine.machine, model, is_profile_device=own, target=target)
+    return LatencyHost(
+        machine.machine,
+        model,
+        is_profile_device=own,
+        target=target,
+        has_device=device is not None,
+    )
 
 
 def check_runtime(machine: Machine, profile: DeviceProfile, target: str) -> None:

@@ -220,9 +220,8 @@ def _unequal(found: Measurement) -> str | None:
 def _slower(speed: Speed, target: Target) -> str | None:
     if speed.int8_ms <= speed.float32_ms:
         return None
-    own = "" if speed.host.is_profile_device else ", which is not the profile's device"
     return (
-        f"slower on {_place(target)}{own}: {speed.int8_ms:.3f} ms undisturbed, float32"
+        f"slower on {_place(target)}{speed.host.stranger}: {speed.int8_ms:.3f} ms undisturbed, float32"
         f" {speed.float32_ms:.3f} ms"
     )
 

@@ -1,0 +1,70 @@
+"""A comparison's results as they are committed: one file a data set.
+
+python benchmarks/keep_comparison.py exports/compare
+python benchmarks/tables.py
+
+A result that can't be traced to one commit's code, or whose networks were made under
+different settings, is refused.
+"""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import checkout
+
+
+def refusal(results: dict[str, Any]) -> str | None:
+    """Why results may not be committed, or None."""
+    if not results["rows"]:
+        return "no network in it"
+    for commit in results["commits"] or ["unknown"]:
+        if commit == "unknown" or commit.endswith("+changes"):
+            return f"made by code that is no commit ({commit})"
+    if results["mixed"]:
+        return f"mixed settings: {results['mixed'][0]}"
+    return None
+
+
+def parts(results: dict[str, Any], date: str) -> dict[str, dict[str, Any]]:
+    """The committed object of every data set, by its name."""
+    shared = ("schema", "reference", "environment", "commit", "commits")
+    settings = results["settings"]
+    found = {}
+    for name, facts in results["datasets"].items():
+        rows = [row for row in results["rows"] if row["dataset"] == name]
+        if rows:
+            found[name] = {key: results[key] for key in shared} | {
+                "dataset": facts,
+                "date": date,
+                "rows": rows,
+                "failures": [
+                    one for one in results["failures"] if one["dataset"] == name
+                ],
+                "settings": settings
+                | {key: settings[key].get(name, {}) for key in ("search", "retrain")},
+            }
+    return found
+
+
+def main() -> None:
+    """Write a file for every data set of a comparison, or none."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="of zonas-edge compare")
+    file = parser.parse_args().folder / "results.json"
+    results = json.loads(file.read_text(encoding="utf-8"))
+    if (reason := refusal(results)) is not None:
+        sys.exit(f"{file}: {reason}")
+    date = datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
+    for name, part in parts(results, date).items():
+        kept = checkout.RESULTS / f"compare-{name}.json"
+        text = json.dumps(part, indent=1, sort_keys=True, ensure_ascii=False)
+        kept.write_text(text + "\n", encoding="utf-8")
+        print(kept)
+
+
+if __name__ == "__main__":
+    main()

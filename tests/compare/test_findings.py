@@ -1,0 +1,73 @@
+"""What rows say together, by hand on small grids."""
+
+import pytest
+
+from tests.compare.rows import a_grid, a_row
+from zonas_edge.compare.findings import contrasts, findings, fronts
+from zonas_edge.compare.row import Row
+
+
+def test_a_group_is_what_differs_by_its_seed_alone() -> None:
+    found = [one for one in findings(a_grid()) if one.figure == "accuracy"]
+    counts = {(one.group.method, one.group.budget): one.summary.count for one in found}
+    assert counts == {
+        ("zo-darts++", 1000): 3,
+        ("random", 1000): 3,
+        ("resnet18", 1000): 3,
+        ("zo-darts++", 2000): 3,
+        ("random", 2000): 2,
+        ("resnet18", 2000): 3,
+    }
+    assert found[0].summary.mean == pytest.approx(0.87 + 0.005 / 3)
+
+
+def test_a_figure_that_no_row_has_is_left_out() -> None:
+    figures = {one.figure for one in findings([a_row(searched=False)])}
+    assert "search_seconds" not in figures
+    assert "accuracy_max_over_test_epochs" not in figures
+    assert "accuracy" in figures
+
+
+def test_methods_are_compared_pair_by_pair_and_a_missing_partner_is_left_out() -> None:
+    found = [
+        one
+        for one in contrasts(a_grid(), "zo-darts++")
+        if (one.method, one.figure) == ("random", "accuracy")
+    ]
+    (pooled,) = found
+    summary = pooled.difference.summary
+    assert pooled.dataset is None
+    assert summary.count == 5
+    assert summary.mean == pytest.approx(-0.02)
+    assert summary.sd == pytest.approx(0.0, abs=1e-12)
+
+
+def test_several_data_sets_are_pooled_and_told_apart() -> None:
+    rows = a_grid() + a_grid(dataset="breastmnist")
+    found = {
+        one.dataset: one.difference.summary.count
+        for one in contrasts(rows, "zo-darts++")
+        if (one.method, one.figure) == ("random", "auc")
+    }
+    assert found == {None: 10, "digits": 5, "breastmnist": 5}
+
+
+def test_a_network_beyond_its_budget_does_not_stretch_the_rectangle() -> None:
+    """Only those within their budgets span it: 1 by 1000 to 2000 parameters."""
+    rows = [
+        a_row("a", 0, accuracy=0.8, parameters=1000),
+        a_row("a", 0, profile="pi-2000", budget=2000, accuracy=0.9, parameters=2000),
+        a_row("b", 0, accuracy=0.85, parameters=1000),
+        a_row("resnet18", 0, accuracy=0.95, parameters=11_000),
+    ]
+    found = {one.method: one for one in fronts(rows) if one.cost == "parameters"}
+    assert found["a"].points == ((1000.0, 0.8), (2000.0, 0.9))
+    assert found["a"].hypervolume == 0.0
+    assert found["b"].hypervolume == pytest.approx(0.5)
+    assert found["resnet18"].points == ((11_000.0, 0.95),)
+    assert found["resnet18"].hypervolume == 0.0
+
+
+def test_a_row_survives_its_json() -> None:
+    row = a_row(largest=0.95)
+    assert Row.from_dict(row.to_dict() | {"later": 1}) == row

@@ -1,0 +1,85 @@
+"""What is committed of a comparison, and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from tests.compare.rows import a_grid
+from tests.scripts import script
+
+CLEAN = "0123456789abcdef"
+
+
+def some_results(**replaced: Any) -> dict[str, Any]:
+    facts = {"name": "digits", "train": 1266, "val": 178, "test": 353}
+    rows = a_grid() + a_grid(dataset="breastmnist")
+    results: dict[str, Any] = {
+        "schema": 1,
+        "rows": [row.to_dict() for row in rows],
+        "failures": [{"dataset": "digits", "run": "x", "message": "y"}],
+        "reference": "zo-darts++",
+        "environment": {
+            "device": "cpu",
+            "cpu": "a processor",
+            "torch": "2.13",
+            "onnxruntime": "1.31",
+        },
+        "commit": CLEAN,
+        "commits": [CLEAN],
+        "mixed": [],
+        "datasets": {"digits": facts, "breastmnist": {**facts, "name": "breastmnist"}},
+        "settings": {
+            "epochs": 3,
+            "retrain_epochs": 5,
+            "workers": 2,
+            "threads": 1,
+            "search": {"digits": {"zo-darts++": {"batch_size": 32}}},
+            "retrain": {"digits": {"batch_size": 64}},
+        },
+    }
+    return results | replaced
+
+
+def test_a_file_holds_one_data_set() -> None:
+    kept = script("keep_comparison").parts(some_results(), "2026-11-22")
+    assert list(kept) == ["digits", "breastmnist"]
+    digits = kept["digits"]
+    assert {row["dataset"] for row in digits["rows"]} == {"digits"}
+    assert digits["settings"]["search"] == {"zo-darts++": {"batch_size": 32}}
+    assert digits["settings"]["retrain"] == {"batch_size": 64}
+    assert len(digits["failures"]) == 1
+    assert kept["breastmnist"]["failures"] == []
+    assert digits.keys() >= {"schema", "rows", "environment", "commit", "settings"}
+
+
+@pytest.mark.parametrize(
+    ("replaced", "reason"),
+    [
+        ({}, None),
+        ({"rows": []}, "no network in it"),
+        (
+            {"commits": [CLEAN, f"{CLEAN}+changes"]},
+            f"made by code that is no commit ({CLEAN}+changes)",
+        ),
+        ({"commits": []}, "made by code that is no commit (unknown)"),
+        (
+            {"mixed": ["a: rate 1, elsewhere 2"]},
+            "mixed settings: a: rate 1, elsewhere 2",
+        ),
+    ],
+    ids=["good", "empty", "dirty", "unknown", "mixed"],
+)
+def test_what_can_t_be_traced_is_refused(
+    replaced: dict[str, Any], reason: str | None
+) -> None:
+    assert script("keep_comparison").refusal(some_results(**replaced)) == reason
+
+
+def test_the_readme_s_section_is_made_from_the_files() -> None:
+    tables = script("comparison_tables")
+    kept = script("keep_comparison").parts(some_results(), "2026-11-22")
+    text = tables.comparisons(list(kept.values()))
+    assert "**digits, at most 1,000 parameters, 3 seeds**" in text
+    assert "commit 0123456789" in text
+    assert "| random | all | test accuracy | 10 | -0.0200 |" in text
+    assert tables.comparisons([]) == "Not measured yet."

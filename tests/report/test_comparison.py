@@ -1,0 +1,130 @@
+"""The tables of a comparison, whole, and its plots as files."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from tests.compare.rows import a_grid, a_row
+from zonas_edge.compare.findings import findings
+from zonas_edge.compare.pictures import (
+    Cloud,
+    Course,
+    Pictures,
+    Sampled,
+    Scatter,
+    Sizes,
+)
+from zonas_edge.compare.results import Comparison
+from zonas_edge.report.comparison import comparison_renderable, write_tables
+from zonas_edge.report.plots import draw
+from zonas_edge.report.questions import overview_tables
+from zonas_edge.report.table import Table
+
+Golden = Callable[[str, str], None]
+
+FAILURE = {
+    "run": "digits-pi-2000-random-seed2",
+    "message": "pi.toml: budget.parameters is 9, below the smallest network",
+}
+
+
+def a_comparison() -> Comparison:
+    return Comparison(
+        rows=a_grid(),
+        failures=(FAILURE,),
+        reference="zo-darts++",
+        settings={},
+        environment={},
+        commits=("abc",),
+        datasets={},
+        mixed=(),
+        exit_code=3,
+    )
+
+
+def test_the_terminal_shows_a_table_a_question(golden: Golden) -> None:
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=160, color_system=None, highlight=False)
+    console.print(comparison_renderable(a_comparison(), Path("exports/compare")))
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    golden("comparison.txt", "\n".join(lines) + "\n")
+
+
+def test_the_folder_has_markdown_and_csv(tmp_path: Path, golden: Golden) -> None:
+    write_tables(a_comparison(), tmp_path)
+    for name in ("tables.md", "tables.csv", "rows.csv"):
+        golden(f"comparison-{name}", (tmp_path / name).read_text(encoding="utf-8"))
+
+
+def test_the_overview_is_a_table_a_budget(golden: Golden) -> None:
+    parts = [table.markdown() for table in overview_tables(a_grid())]
+    golden("comparison-overview.md", "\n\n".join(parts) + "\n")
+
+
+def test_csv_gives_back_every_figure(tmp_path: Path) -> None:
+    write_tables(a_comparison(), tmp_path)
+    with (tmp_path / "tables.csv").open(encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    found = findings(a_grid())
+    assert len(lines) == len(found)
+    for line, one in zip(lines, found, strict=True):
+        assert float(line["mean"]) == one.summary.mean
+
+
+def test_one_network_has_no_interval() -> None:
+    (table,) = overview_tables([a_row()])
+    assert table.rows == (
+        ("zo-darts++", "0.900", "0.950", "900", "900,000", "100", "50", "0.090"),
+    )
+
+
+def test_a_word_can_not_break_a_table() -> None:
+    text = Table("a\nb", ("x", "y"), (("p|q\\", "1"),)).markdown()
+    assert text == "**a?b**\n\n| x | y |\n|---|--:|\n| p\\|q\\\\ | 1 |"
+
+
+def some_pictures() -> Pictures:
+    rng = np.random.default_rng(0)
+    op = rng.dirichlet(np.ones(5), (4, 3, 6))
+    return Pictures(
+        scatters=(
+            Scatter(
+                "digits",
+                "parameters",
+                (
+                    Cloud("a", ((900.0, 0.9), (800.0, 0.85)), ((800.0, 0.85),)),
+                    Cloud(r"b$\frac$", ((11_000.0, 0.7),), ((11_000.0, 0.7),)),
+                ),
+                (1000,),
+            ),
+        ),
+        courses=(Course("digits-a-seed0", (1, 2, 3, 4), op, 2),),
+        sizes=(
+            Sizes("digits", "pi", 500, 1000, (Sampled("a", (700,)), Sampled("b", ()))),
+        ),
+    )
+
+
+def test_every_plot_is_a_png_and_an_svg_with_the_same_bytes_each_time(
+    tmp_path: Path,
+) -> None:
+    first = draw(some_pictures(), tmp_path / "one")
+    again = draw(some_pictures(), tmp_path / "two")
+    assert [file.name for file in first] == [
+        f"{name}.{ending}"
+        for name in (
+            "accuracy-parameters-digits",
+            "sizes-digits-pi",
+            "probabilities-digits-a-seed0",
+        )
+        for ending in ("png", "svg")
+    ]
+    for one, other in zip(first, again, strict=True):
+        content = one.read_bytes()
+        assert content == other.read_bytes()
+        begin = b"\x89PNG" if one.suffix == ".png" else b"<?xml"
+        assert content.startswith(begin)

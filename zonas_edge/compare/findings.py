@@ -1,0 +1,217 @@
+"""What rows say together: a summary a group, differences of methods, fronts.
+
+Everything here follows from the rows alone, so that rows that were committed, or those
+of several data sets together, give the same tables as the comparison that made them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from zonas_edge.compare.front import Point, Rectangle, hypervolume, pareto
+from zonas_edge.compare.row import Row
+from zonas_edge.compare.statistics import Difference, Summary, difference, summarise
+
+Figure = Literal[
+    "accuracy",
+    "auc",
+    "accuracy_max_over_test_epochs",
+    "val_accuracy",
+    "parameters",
+    "macs",
+    "search_seconds",
+    "retrain_seconds",
+    "latency_p50_ms",
+    "latency_p95_ms",
+]
+FIGURES: tuple[Figure, ...] = (
+    "accuracy",
+    "auc",
+    "accuracy_max_over_test_epochs",
+    "val_accuracy",
+    "parameters",
+    "macs",
+    "search_seconds",
+    "retrain_seconds",
+    "latency_p50_ms",
+    "latency_p95_ms",
+)
+COMPARED: tuple[Figure, ...] = ("accuracy", "auc", "parameters")
+"""Figures whose differences between methods are told."""
+
+Cost = Literal["parameters", "latency_p50_ms"]
+COSTS: tuple[Cost, ...] = ("parameters", "latency_p50_ms")
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Networks that differ by their seed alone."""
+
+    dataset: str
+    profile: str
+    budget: int
+    method: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure of a group."""
+
+    group: Group
+    figure: Figure
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A method against the reference, over pairs of data set, profile and seed.
+
+    Args:
+        dataset: of the pairs; None = all of them pooled.
+        method: minus the ``reference``.
+        reference: the method that the others are compared with.
+        figure: of which the difference is taken.
+        difference: of the method minus the reference.
+    """
+
+    dataset: str | None
+    method: str
+    reference: str
+    figure: Figure
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Front:
+    """Accuracy against a cost: what a method offers a device.
+
+    Args:
+        dataset: of the networks.
+        cost: that accuracy is set against.
+        method: of the networks.
+        points: not dominated by another of the same method, all budgets and seeds.
+        hypervolume: of these points, in the rectangle around the networks of all
+            methods that are inside their budgets; what is larger dominates nothing.
+        by_seed: of the networks of one seed, over the seeds; the same rectangle.
+    """
+
+    dataset: str
+    cost: Cost
+    method: str
+    points: tuple[Point, ...]
+    hypervolume: float | None
+    by_seed: Summary | None
+
+
+def findings(rows: Sequence[Row]) -> tuple[Finding, ...]:
+    """Every figure of every group, in the rows' order; what no row has is left out."""
+    groups: dict[Group, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[Group(row.dataset, row.profile, row.budget, row.method)].append(row)
+    return tuple(
+        Finding(group, figure, summarise(values))
+        for group, members in groups.items()
+        for figure in FIGURES
+        if (values := values_of(members, figure))
+    )
+
+
+def values_of(rows: Sequence[Row], figure: Figure) -> list[float]:
+    """A figure of every row that has it."""
+    found = (getattr(row, figure) for row in rows)
+    return [float(value) for value in found if value is not None]
+
+
+def contrasts(rows: Sequence[Row], reference: str) -> tuple[Contrast, ...]:
+    """Each other method against the reference, pooled and by data set.
+
+    Pairs have the same data set, profile (with its budget) and seed; what has no
+    partner is left out.
+    """
+    methods = _distinct(row.method for row in rows)
+    datasets = _distinct(row.dataset for row in rows)
+    scopes: list[str | None] = [None]
+    if len(datasets) > 1:
+        scopes += datasets
+    found = []
+    for method in methods:
+        for figure in COMPARED:
+            for scope in scopes:
+                pairs = _pairs(rows, method, reference, figure, scope)
+                if method != reference and pairs:
+                    found.append(
+                        Contrast(scope, method, reference, figure, difference(pairs))
+                    )
+    return tuple(found)
+
+
+def _pairs(
+    rows: Sequence[Row], method: str, reference: str, figure: Figure, scope: str | None
+) -> list[tuple[float, float]]:
+    sides: tuple[dict[tuple[str, str, int], float], ...] = tuple(
+        {
+            (row.dataset, row.profile, row.seed): float(value)
+            for row in rows
+            if row.method == name
+            and scope in {None, row.dataset}
+            and (value := getattr(row, figure)) is not None
+        }
+        for name in (method, reference)
+    )
+    first, second = sides
+    return [(first[key], second[key]) for key in first if key in second]
+
+
+def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
+    """The front of every method on every data set, by parameters and by latency."""
+    found = []
+    for dataset in _distinct(row.dataset for row in rows):
+        own = [row for row in rows if row.dataset == dataset]
+        for cost in COSTS:
+            inside = [row for row in own if row.parameters <= row.budget]
+            rectangle = Rectangle.around(points_of(inside, cost)) if inside else None
+            for method in _distinct(row.method for row in own):
+                mine = [row for row in own if row.method == method]
+                found.append(_front(dataset, cost, method, mine, rectangle))
+    return tuple(found)
+
+
+def _front(
+    dataset: str,
+    cost: Cost,
+    method: str,
+    rows: Sequence[Row],
+    rectangle: Rectangle | None,
+) -> Front:
+    points = points_of(rows, cost)
+    volumes = (
+        []
+        if rectangle is None
+        else [
+            hypervolume(
+                points_of([row for row in rows if row.seed == seed], cost), rectangle
+            )
+            for seed in _distinct(row.seed for row in rows)
+        ]
+    )
+    known = [volume for volume in volumes if volume is not None]
+    return Front(
+        dataset=dataset,
+        cost=cost,
+        method=method,
+        points=pareto(points),
+        hypervolume=None if rectangle is None else hypervolume(points, rectangle),
+        by_seed=summarise(known) if known else None,
+    )
+
+
+def points_of(rows: Sequence[Row], cost: Cost) -> list[Point]:
+    """Cost and test accuracy of each network."""
+    return [(float(getattr(row, cost)), row.accuracy) for row in rows]
+
+
+def _distinct(items: Iterable[_Item]) -> list[_Item]:
+    return list(dict.fromkeys(items))

@@ -1,0 +1,80 @@
+"""A comparison's results where a reader finds them: the terminal, and its folder."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from zonas_edge.artifact import write_text
+from zonas_edge.compare.findings import Finding, contrasts, findings, fronts
+from zonas_edge.compare.results import Comparison
+from zonas_edge.compare.row import Row
+from zonas_edge.report.questions import (
+    NOTES,
+    contrast_table,
+    failure_table,
+    front_table,
+    question_tables,
+)
+from zonas_edge.report.table import Table, csv_text
+from zonas_edge.report.words import plain
+
+
+def all_tables(found: Comparison) -> tuple[Table, ...]:
+    """Everything that a comparison has to say."""
+    tables = [*question_tables(found.rows)]
+    if differences := contrasts(found.rows, found.reference):
+        tables.append(contrast_table(differences))
+    if found.rows:
+        tables.append(front_table(fronts(found.rows)))
+    if found.failures:
+        tables.append(failure_table(found.failures))
+    return tuple(tables)
+
+
+def comparison_renderable(found: Comparison, folder: Path) -> RenderableType:
+    """Every table, and where the files lie."""
+    parts: list[RenderableType] = []
+    for table in all_tables(found):
+        parts += [table.renderable(), Text("")]
+    parts += [Text(note) for note in NOTES]
+    parts.append(Text(plain(f"tables, rows and plots: {folder}")))
+    return Group(*parts)
+
+
+def write_tables(found: Comparison, folder: Path) -> None:
+    """Write the tables as Markdown and CSV, and the rows as CSV.
+
+    Raises:
+        UsageError: the system refuses.
+    """
+    parts = [table.markdown() for table in all_tables(found)] + list(NOTES)
+    write_text(folder / "tables.md", "\n\n".join(parts) + "\n")
+    columns = [field.name for field in fields(Row)]
+    rows = [row.to_dict() for row in found.rows]
+    write_text(
+        folder / "rows.csv",
+        csv_text(columns, ([row[name] for name in columns] for row in rows)),
+    )
+    write_text(folder / "tables.csv", _tidy(findings(found.rows)))
+
+
+def _tidy(found: Sequence[Finding]) -> str:
+    """A line a figure of a group."""
+    group = ("dataset", "profile", "budget", "method")
+    return csv_text(
+        (*group, "figure", "count", "mean", "sd", "low", "high"),
+        (
+            (
+                *(asdict(one.group)[name] for name in group),
+                one.figure,
+                one.summary.count,
+                one.summary.mean,
+                one.summary.sd,
+                *(one.summary.interval or (None, None)),
+            )
+            for one in found
+        ),
+    )

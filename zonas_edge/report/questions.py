@@ -1,0 +1,238 @@
+"""The tables of a comparison: one a question, the differences, the fronts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from zonas_edge.compare.findings import (
+    Contrast,
+    Cost,
+    Figure,
+    Finding,
+    Front,
+    findings,
+)
+from zonas_edge.compare.row import Row
+from zonas_edge.compare.statistics import Summary
+from zonas_edge.report.table import Table
+from zonas_edge.report.words import count
+
+QUESTIONS: dict[Figure, tuple[str, str]] = {
+    "accuracy": ("test accuracy", ".3f"),
+    "auc": ("test AUC", ".3f"),
+    "accuracy_max_over_test_epochs": (
+        "largest test accuracy over epochs (published protocol, not ours)",
+        ".3f",
+    ),
+    "val_accuracy": ("val accuracy at the chosen epoch", ".3f"),
+    "parameters": ("parameters", ",.0f"),
+    "macs": ("MACs", ",.0f"),
+    "search_seconds": ("search and ranking, seconds", ",.0f"),
+    "retrain_seconds": ("retraining, seconds", ",.0f"),
+    "latency_p50_ms": ("latency here, p50, ms", ".3f"),
+    "latency_p95_ms": ("latency here, p95, ms", ".3f"),
+}
+"""What is asked of a figure, and how it is written."""
+
+_SHORT: dict[Figure, str] = {
+    "accuracy": "test accuracy",
+    "auc": "test AUC",
+    "parameters": "parameters",
+    "macs": "MACs",
+    "search_seconds": "search s",
+    "retrain_seconds": "retrain s",
+    "latency_p50_ms": "p50 ms",
+    "accuracy_max_over_test_epochs": "max over test epochs",
+}
+"""Columns of the overview."""
+
+_COSTS: dict[Cost, str] = {"parameters": "parameters", "latency_p50_ms": "latency p50"}
+
+NOTES = (
+    (
+        "Mean ± standard deviation over the seeds, in brackets the 95 % interval of the"
+        " mean (t-distribution). Accuracy and AUC are those of the clean protocol: the"
+        " epoch is chosen on val, the exported file is measured on test once."
+    ),
+    (
+        "A difference is taken pair by pair (same data, budget and seed) and is the"
+        " method's figure minus the reference's. The hypervolume is the share that a"
+        " method's networks dominate of the rectangle around the set's networks that"
+        " are inside their budgets: more is better, within one set and one cost."
+    ),
+)
+
+
+def question_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
+    """Methods by budgets, one table a data set and question."""
+    found = findings(rows)
+    label = labels(rows)
+    tables = []
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        for figure, (question, _) in QUESTIONS.items():
+            own = [
+                one
+                for one in found
+                if one.group.dataset == dataset and one.figure == figure
+            ]
+            if own:
+                tables.append(_methods_by_budgets(f"{dataset}: {question}", own, label))
+    return tuple(tables)
+
+
+def labels(rows: Sequence[Row]) -> dict[str, str]:
+    """How each profile is called in a table: by its budget, if that says enough."""
+    budgets = {row.profile: row.budget for row in rows}
+    least = {row.profile: row.min_parameters for row in rows}
+    words = {
+        profile: f"{least[profile]:,} to {budget:,}"
+        if least[profile]
+        else f"at most {budget:,}"
+        for profile, budget in budgets.items()
+    }
+    if len(set(words.values())) == len(words):
+        return words
+    return {profile: f"{profile}, {word}" for profile, word in words.items()}
+
+
+def _methods_by_budgets(
+    title: str, found: Sequence[Finding], label: dict[str, str]
+) -> Table:
+    cells = {(one.group.method, one.group.profile): one for one in found}
+    methods = dict.fromkeys(method for method, _ in cells)
+    profiles = list(dict.fromkeys(profile for _, profile in cells))
+    seeds = max(one.summary.count for one in found)
+    rows = tuple(
+        (
+            method,
+            *(
+                "-"
+                if (one := cells.get((method, profile))) is None
+                else told(one, seeds)
+                for profile in profiles
+            ),
+        )
+        for method in methods
+    )
+    return Table(
+        f"{title}, {count(seeds, 'seed')}",
+        ("method", *(label[profile] for profile in profiles)),
+        rows,
+    )
+
+
+def told(found: Finding, seeds: int) -> str:
+    """``0.912 ± 0.004 (0.902 to 0.922)``, with the count if it is not ``seeds``."""
+    text = summary_text(found.summary, QUESTIONS[found.figure][1])
+    few = found.summary.count
+    return text if few == seeds else f"{text}, n = {few}"
+
+
+def summary_text(summary: Summary, form: str) -> str:
+    """Mean, deviation and interval in one format."""
+    if summary.sd is None or summary.interval is None:
+        return f"{summary.mean:{form}}"
+    low, high = summary.interval
+    return (
+        f"{summary.mean:{form}} ± {summary.sd:{form}} ({low:{form}} to {high:{form}})"
+    )
+
+
+def overview_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
+    """Methods by questions, one table a data set and budget: for a document."""
+    found = findings(rows)
+    label = labels(rows)
+    tables = []
+    for dataset, profile in dict.fromkeys((row.dataset, row.profile) for row in rows):
+        own = {
+            (one.group.method, one.figure): one
+            for one in found
+            if (one.group.dataset, one.group.profile) == (dataset, profile)
+        }
+        figures = [name for name in _SHORT if any(key[1] == name for key in own)]
+        methods = dict.fromkeys(method for method, _ in own)
+        seeds = max(one.summary.count for one in own.values())
+        lines = tuple(
+            (method, *(_short(own.get((method, name)), seeds) for name in figures))
+            for method in methods
+        )
+        title = f"{dataset}, {label[profile]} parameters, {count(seeds, 'seed')}"
+        headings = ("method", *(_SHORT[name] for name in figures))
+        tables.append(Table(title, headings, lines))
+    return tuple(tables)
+
+
+def _short(found: Finding | None, seeds: int) -> str:
+    """With the interval where decisions are compared; else mean and deviation."""
+    if found is None:
+        return "-"
+    if found.figure in {"accuracy", "auc"}:
+        return told(found, seeds)
+    form, summary = QUESTIONS[found.figure][1], found.summary
+    if summary.sd is None:
+        return f"{summary.mean:{form}}"
+    return f"{summary.mean:{form}} ± {summary.sd:{form}}"
+
+
+def contrast_table(found: Sequence[Contrast]) -> Table:
+    """Each method against the reference."""
+    return Table(
+        f"Differences from {found[0].reference}" if found else "Differences",
+        ("method", "data", "figure", "pairs", "mean", "95 %, t", "95 %, bootstrap", ""),
+        tuple(_contrast(one) for one in found),
+        left=3,
+    )
+
+
+def _contrast(one: Contrast) -> tuple[str, ...]:
+    form = "+,.0f" if one.figure == "parameters" else "+.4f"
+    summary = one.difference.summary
+    return (
+        one.method,
+        one.dataset or "all",
+        QUESTIONS[one.figure][0],
+        str(summary.count),
+        f"{summary.mean:{form}}",
+        _interval(summary.interval, form),
+        _interval(one.difference.bootstrap, form),
+        _zero(summary.interval),
+    )
+
+
+def _interval(interval: tuple[float, float] | None, form: str) -> str:
+    return "-" if interval is None else f"{interval[0]:{form}} to {interval[1]:{form}}"
+
+
+def _zero(interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return "-"
+    return "holds 0" if interval[0] <= 0 <= interval[1] else "excludes 0"
+
+
+def front_table(found: Sequence[Front]) -> Table:
+    """What each method offers a device."""
+    return Table(
+        "Pareto fronts of test accuracy",
+        ("data", "against", "method", "on the front", "hypervolume", "by seed"),
+        tuple(
+            (
+                one.dataset,
+                _COSTS[one.cost],
+                one.method,
+                str(len(one.points)),
+                "-" if one.hypervolume is None else f"{one.hypervolume:.3f}",
+                "-" if one.by_seed is None else summary_text(one.by_seed, ".3f"),
+            )
+            for one in found
+        ),
+        left=3,
+    )
+
+
+def failure_table(failures: Sequence[dict[str, Any]]) -> Table:
+    """Cells without a network, and why."""
+    return Table(
+        "Not made",
+        ("run", "error"),
+        tuple((one["run"], one["message"]) for one in failures),
+        left=2,
+    )

@@ -1,0 +1,73 @@
+"""The budget's part in a step of alpha, as the method wants it.
+
+Source: section 13 of the design for the step of its own, section 1 for the published
+penalty.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zonas_edge.constraint import Constraint
+from zonas_edge.search.alphas import Alphas
+from zonas_edge.search.method import Penalty
+from zonas_edge.search.penalty import Multiplier, published_penalty, relative_excess
+from zonas_edge.search.window import Window
+
+
+class Pull:
+    """What a budget does to alpha once sizes are searched.
+
+    Args:
+        penalty: which way.
+        constraints: the budget.
+        rate: learning rate of alpha.
+    """
+
+    def __init__(
+        self, penalty: Penalty, constraints: Sequence[Constraint], rate: float
+    ) -> None:
+        self._penalty = penalty
+        self._constraints = tuple(constraints)
+        self._rate = rate
+        self._multiplier = Multiplier()
+
+    @property
+    def strength(self) -> float | None:
+        """Factor of the penalty's own step; None where it has none."""
+        return self._multiplier.strength if self._penalty is Penalty.OWN else None
+
+    def resume(self, strength: float | None) -> None:
+        """Go on at a strength that was recorded."""
+        if strength is not None:
+            self._multiplier = Multiplier(strength=strength)
+
+    def gradient(self, alphas: Alphas, window: Window) -> Float[Tensor, "alphas"]:
+        """What is added to the gradient of the validation loss."""
+        if not (window.sizes and self._penalty is Penalty.PUBLISHED):
+            return torch.zeros_like(alphas.vector)
+        penalty = published_penalty(
+            self._constraints, window.mixture(alphas), window.temperature
+        )
+        return _gradient(penalty, alphas.vector)
+
+    def step(self, alphas: Alphas, window: Window) -> None:
+        """Move alpha towards the budget, apart from the loss (section 13)."""
+        if not (window.sizes and self._penalty is Penalty.OWN):
+            return
+        vector = alphas.vector
+        total = relative_excess(self._constraints, window.mixture(alphas))
+        gradient, excess = _gradient(total, vector), float(total.detach())
+        with torch.no_grad():
+            vector += self._multiplier.step(gradient, self._rate, excess)
+        self._multiplier = self._multiplier.after(excess)
+
+
+def _gradient(value: Tensor, vector: Tensor) -> Tensor:
+    """Gradient by the architecture parameters; zero where the value is constant."""
+    if not value.requires_grad:
+        return torch.zeros_like(vector)
+    (gradient,) = torch.autograd.grad(value, vector)
+    return gradient.detach()
