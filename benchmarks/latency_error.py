@@ -28,10 +28,10 @@ from provenance import made_here
 from zonas_edge import __version__
 from zonas_edge.calibrate.design import random_networks
 from zonas_edge.calibrate.fit import Observation, error_of, relative_errors
-from zonas_edge.calibrate.measuring import LONG, Timings
 from zonas_edge.calibrate.model import Calibration
 from zonas_edge.calibrate.run import Effort, calibrate, time_networks
 from zonas_edge.device.local import LocalTarget
+from zonas_edge.device.measuring import LONG, Timings
 from zonas_edge.latency import fitted_latency
 from zonas_edge.profile import DeviceProfile, load_profile
 from zonas_edge.space import TaskSpec

@@ -13,6 +13,7 @@ from zonas_edge.errors import ProfileError
 from zonas_edge.profile import (
     Acceptance,
     Device,
+    Quantization,
     load_gates,
     load_profile,
     profile_from_dict,
@@ -128,6 +129,9 @@ def test_a_file_fills_in_the_defaults(tmp_path: Path) -> None:
     assert profile.runtime.deny == ("1.21.0",)
     assert profile.search_space == SearchSpace(channels=16, max_depth=3)
     assert profile.acceptance == Acceptance()
+    assert profile.quantization == Quantization(
+        weight_bits=7, max_accuracy_drop=0.01, max_sensitivity_drop=0.02
+    )
 
 
 def test_space_and_acceptance_are_read(tmp_path: Path) -> None:
@@ -182,6 +186,18 @@ def test_a_byte_order_mark_and_windows_lines_are_taken(tmp_path: Path) -> None:
             None,
         ),
         ("parameters = 1000\n", "", "missing key budget.parameters", None),
+        (
+            "[compute]",
+            "[quantization]\nweight_bits = 4\n[compute]",
+            "quantization.weight_bits is 4, below 7",
+            None,
+        ),
+        (
+            "[compute]",
+            "[quantization]\nmax_accuracy_drop = 2\n[compute]",
+            "quantization.max_accuracy_drop is 2, above 1",
+            None,
+        ),
         ("= 1000", "= true", "budget.parameters is true, not a whole number", None),
         ("= 1000", "= 1e3", "budget.parameters is 1000.0, not a whole number", None),
         ("= 1000", '= "many"', 'budget.parameters is "many", not a whole number', None),

@@ -12,9 +12,9 @@ from onnx import numpy_helper
 from tests.device.tiny import TINY, tiny_images
 from zonas_edge.architecture import largest, smallest
 from zonas_edge.calibrate.files import model_bytes
-from zonas_edge.calibrate.measuring import measure_networks
 from zonas_edge.calibrate.run import time_networks
 from zonas_edge.device.local import LocalTarget
+from zonas_edge.device.measuring import measure_networks
 from zonas_edge.errors import IncompatibleError, TargetError, ZonasError
 from zonas_edge.profile import RuntimeLimits
 from zonas_edge.space import SearchSpace, TaskSpec

@@ -22,6 +22,7 @@ from tests.device.tiny import (
     tiny_probabilities,
     write_golden,
 )
+from zonas_edge.deploy.export import packed_golden
 from zonas_edge.device import runner
 from zonas_edge.device.job import MANIFEST, RUNNER
 from zonas_edge.device.measurement import read_measurement
@@ -281,6 +282,20 @@ def test_parity_is_inclusive_and_fails_above_the_tolerance() -> None:
 
     assert runner.parity(within, reference)["passed"]
     assert not runner.parity(above, reference)["passed"]
+
+
+def test_golden_vectors_may_bring_a_tolerance_of_their_own(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    images = tiny_images(4)
+    moved = tiny_probabilities(images) + np.array([0.01, -0.01], np.float32)
+    results = []
+    for tolerance in (None, 0.011):
+        (folder / "own.npz").write_bytes(packed_golden(images, moved, tolerance))
+        _, answer = run_here(capsys, folder, golden="own.npz")
+        results.append((answer["parity"]["tolerance"], answer["parity"]["passed"]))
+
+    assert results == [(1e-4, False), (0.011, True)]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,18 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.reports import A_SUBJECT, PARITY, XEON, a_measurement, a_profile, a_report
+from tests.reports import (
+    A_SUBJECT,
+    PARITY,
+    PROBABILITIES,
+    XEON,
+    a_measurement,
+    a_profile,
+    a_report,
+)
 from zonas_edge.profile import Acceptance
 from zonas_edge.report.validation import report_json, report_text
+from zonas_edge.validate import Float32, LatencyHost, Speed, ValidationReport
 
 Golden = Callable[[str, str], None]
 
@@ -30,6 +39,28 @@ def test_the_text_of_a_failure_is_golden(golden: Golden) -> None:
     )
 
     golden("report-fail.txt", report_text(report))
+
+
+def test_the_text_of_an_int8_report_is_golden(golden: Golden) -> None:
+    speed = Speed(
+        float32_ms=2.0,
+        int8_ms=1.5,
+        float32_p50_ms=2.25,
+        int8_p50_ms=1.75,
+        host=LatencyHost("x86_64", XEON, is_profile_device=False),
+        onnxruntime="1.31.1",
+        threads=1,
+    )
+    turned = PROBABILITIES.copy()
+    turned[0] = turned[0, ::-1]
+    subject = replace(A_SUBJECT, float32=Float32(2_000_000, turned, speed))
+    report = a_report(subject=subject)
+
+    assert report.beside is not None
+    assert report.beside.test.decisions == 1
+    assert report.beside.test.drops == {"malignant": -0.25, "benign": 0.0}
+    assert ValidationReport.from_dict(report.to_dict()) == report
+    golden("report-int8.txt", report_text(report))
 
 
 def test_an_unverified_limit_is_told_in_words() -> None:

@@ -1,5 +1,6 @@
 """What a run leaves on the disk: a directory that no interruption can corrupt."""
 
+from zonas_edge.artifact.delivered import Delivered
 from zonas_edge.artifact.files import (
     SCHEMA,
     append_line,
@@ -25,6 +26,7 @@ from zonas_edge.artifact.run import (
 __all__ = [
     "CHOOSING",
     "SCHEMA",
+    "Delivered",
     "Run",
     "State",
     "append_line",

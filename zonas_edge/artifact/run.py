@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from zonas_edge.artifact.delivered import Delivered
 from zonas_edge.artifact.files import (
     LOCK,
     REPAIR,
@@ -66,6 +67,19 @@ class Run:
     golden = _File("golden.npz")
     report = _File("report.json")
     example = _File("infer.py")
+    int8_model = _File("model.int8.onnx")
+    int8_golden = _File("golden.int8.npz")
+    int8_report = _File("report.int8.json")
+
+    @property
+    def float32(self) -> Delivered:
+        """The exported file and what belongs to it."""
+        return Delivered(self.model, self.golden, self.report)
+
+    @property
+    def int8(self) -> Delivered:
+        """The same of the INT8 file, which isn't there if it was not accepted."""
+        return Delivered(self.int8_model, self.int8_golden, self.int8_report)
 
     @property
     def bundle(self) -> Path:

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from zonas_edge.architecture import Architecture
-from zonas_edge.calibrate.measuring import IMAGES
 from zonas_edge.data.batches import Normalisation
 from zonas_edge.deploy.export import build_file
 from zonas_edge.device.job import workspace
+from zonas_edge.device.measuring import IMAGES
 from zonas_edge.device.process import Progress
 from zonas_edge.nn.network import Network
 from zonas_edge.profile import RuntimeLimits

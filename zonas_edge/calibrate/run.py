@@ -18,13 +18,6 @@ from zonas_edge.architecture import Architecture, smallest
 from zonas_edge.calibrate.design import Plan, plan
 from zonas_edge.calibrate.files import network_files
 from zonas_edge.calibrate.fit import Observation
-from zonas_edge.calibrate.measuring import (
-    VISIT,
-    Timings,
-    machine_of,
-    measure_networks,
-    plan_visits,
-)
 from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields
 from zonas_edge.device.bundle import (
     Bundle,
@@ -35,6 +28,13 @@ from zonas_edge.device.bundle import (
 )
 from zonas_edge.device.job import Repeats
 from zonas_edge.device.measurement import Machine
+from zonas_edge.device.measuring import (
+    VISIT,
+    Timings,
+    machine_of,
+    measure_networks,
+    plan_visits,
+)
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,14 @@ Tell = Callable[[bool], int]
 def export(
     *,
     run: o.RunName = None,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="Also an INT8 file, if the target accepts it."),
+    ] = False,
+    target: o.Target = o.LOCAL,
+    python: o.Python = None,
+    ssh_config: o.SshConfig = None,
+    timeout: o.Timeout = o.MEASURING_S,
     data_dir: o.DataDir = None,
     out: o.Out = o.EXPORTS,
     offline: o.Offline = False,
@@ -38,23 +46,32 @@ def export(
     It holds the normalisation and the class names, and nothing that the runtime of
     the device doesn't load.
 
-    Example: zonas-edge export breastmnist-raspberry-pi-4-seed0
+    With --int8 an INT8 file is made, and measured on the target in turn with the
+    float file. It is written if it is smaller, not slower there, and loses no more
+    on the val split than [quantization] of the profile allows. If not, the float
+    file stays the only one, the reason is told, and the exit code is 0.
+
+    Example: zonas-edge export --int8 --target ssh://pi@board
     """
+    from zonas_edge.cli.place import measured_place
     from zonas_edge.pipeline.session import old_session
     from zonas_edge.report.exported import exported_renderable
     from zonas_edge.report.progress import Progress
 
+    place = measured_place(
+        target, python=python, ssh_config=ssh_config, timeout=timeout, int8=int8
+    )
     with (
         Progress(quiet=quiet) as progress,
         old_session(
             out, run, data_dir=data_dir, offline=offline, bars=not quiet
         ) as session,
     ):
-        exported = write(session, progress)
+        summary = _exported(session, progress, place)
     if as_json:
-        show_json(exported.summary())
+        show_json(summary)
     else:
-        show(exported_renderable(session.run, exported.summary(), out))
+        show(exported_renderable(session.run, summary, out))
 
 
 def validate(
@@ -66,6 +83,10 @@ def validate(
             metavar="NAME|FILE", help="Judge by another profile than the run's own."
         ),
     ] = None,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="Measure the INT8 file, beside the float file."),
+    ] = False,
     gates: o.Gates = None,
     target: o.Target = o.LOCAL,
     python: o.Python = None,
@@ -109,7 +130,7 @@ def validate(
             out, run, data_dir=data_dir, offline=offline, bars=not quiet, gates=gates
         ) as session,
     ):
-        tell = measure(session, progress, judge, place)
+        tell = measure(session, progress, judge, place, int8=int8)
     raise typer.Exit(tell(as_json))
 
 
@@ -144,13 +165,37 @@ def check(
     raise typer.Exit(checked.exit_code)
 
 
+def _exported(
+    session: "Session", progress: "Progress", place: "Target | None"
+) -> dict[str, Any]:
+    """Export, with INT8 if there is a place to try it on; the record's summary."""
+    from zonas_edge.pipeline.quantize import run_export_int8
+
+    if place is None:
+        return write(session, progress).summary()
+    _begin_export(progress)
+    run_export_int8(
+        session.run,
+        session.request,
+        session.dataset,
+        target=place,
+        progress=progress.step,
+    )
+    summary: dict[str, Any] = session.run.read()["export"]
+    return summary
+
+
 def write(session: "Session", progress: "Progress") -> "Exported":
     """Export the network of a run."""
     from zonas_edge.pipeline.deliver import run_export
 
+    _begin_export(progress)
+    return run_export(session.run, session.request, session.dataset)
+
+
+def _begin_export(progress: "Progress") -> None:
     progress.begin("export")
     progress.step("writing the file and comparing it with torch on every val image")
-    return run_export(session.run, session.request, session.dataset)
 
 
 def deliver(
@@ -167,6 +212,8 @@ def measure(
     progress: "Progress",
     profile: "ProfileOrLevel | None",
     place: "Target | ByHand",
+    *,
+    int8: bool = False,
 ) -> "Tell":
     """Validate against a profile, or without one against the run's own.
 
@@ -184,13 +231,19 @@ def measure(
     judge = profile_on(profile or request.profile, request.dataset)
     if isinstance(place, ByHand):
         progress.begin("bundle")
-        command = validation_command(session.run, session.run.path.parent, "--import")
+        command = validation_command(
+            session.run,
+            session.run.path.parent,
+            *(["--int8"] if int8 else []),
+            "--import",
+        )
         bundle = run_bundle(
             session.run,
             session.dataset,
             profile=judge,
             path=place.out,
             command=command,
+            int8=int8,
         )
         return partial(show_bundle, bundle)
     progress.begin("validate")
@@ -202,6 +255,7 @@ def measure(
         acceptance=session.gates,
         target=place,
         progress=progress.step,
+        int8=int8,
     )
     return partial(_show_report, report)
 

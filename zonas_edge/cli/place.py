@@ -23,6 +23,43 @@ class ByHand:
     out: Path | None
 
 
+def measured_place(
+    target: str,
+    *,
+    python: str | None,
+    ssh_config: Path | None,
+    timeout: float,
+    int8: bool,
+) -> "Target | None":
+    """What tries an INT8 file, None if none is asked for.
+
+    Raises:
+        UsageError: an option can't be read, or doesn't go without --int8.
+    """
+    if not int8:
+        for name, given in (
+            ("--target", target != o.LOCAL),
+            ("--python", python is not None),
+            ("--ssh-config", ssh_config is not None),
+        ):
+            if given:
+                raise UsageError(
+                    f"{name}: export measures nothing without --int8",
+                    hint=f"leave out {name}, or add --int8",
+                )
+        return None
+    place = place_of(
+        target, python=python, ssh_config=ssh_config, timeout=timeout, bundle_out=None
+    )
+    if isinstance(place, ByHand):
+        raise UsageError(
+            "--target bundle: INT8 is tried while it is made, a bundle can't be",
+            "zonas-edge export --int8 on the device or by ssh://[user@]host[:port];"
+            " then zonas-edge validate --int8 --target bundle",
+        )
+    return place
+
+
 def place_of(
     target: str,
     *,

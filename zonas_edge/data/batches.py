@@ -171,3 +171,24 @@ def stratified_halves(
         halves[1].append(members[middle:])
     first, second = (np.sort(np.concatenate(half)) for half in halves)
     return first, second
+
+
+def stratified_sample(
+    labels: Int64[np.ndarray, "n"], count: int, rng: np.random.Generator
+) -> Int64[np.ndarray, "m"]:
+    """Draw images with the same share of each class, and at least one of each.
+
+    Args:
+        labels: class of each image.
+        count: images to draw, >= 1; rounding up makes it one more a class at most.
+        rng: decides which.
+
+    Returns:
+        Sorted places in ``labels``; all of them if there are no more than ``count``.
+    """
+    chosen = []
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        share = -(-len(members) * count // len(labels))  # rounded up
+        chosen.append(members[:share])
+    return np.sort(np.concatenate(chosen))

@@ -5,12 +5,14 @@ from zonas_edge.space import TaskSpec
 _SOURCE = '''\
 """Classify one image with numpy and onnxruntime alone; no preprocessing is needed."""
 import json
+import sys
 import numpy as np
 import onnxruntime as ort
 
 options = ort.SessionOptions()
 options.intra_op_num_threads = 1
-session = ort.InferenceSession("{model}", options, providers=["CPUExecutionProvider"])
+model = sys.argv[1] if len(sys.argv) > 1 else "{model}"
+session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
 image = np.load("golden.npz")["images"][:1]  # uint8 [1, {channels}, {height}, {width}]
 probabilities = session.run(None, {{session.get_inputs()[0].name: image}})[0][0]
@@ -22,7 +24,8 @@ def example_source(model: str, task: TaskSpec) -> str:
     """A Python program that classifies the first golden image.
 
     Args:
-        model: file name of the model, in the program's folder.
+        model: file name of the model, in the program's folder, unless another one
+            is named to the program.
         task: shape of the image.
     """
     return _SOURCE.format(

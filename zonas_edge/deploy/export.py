@@ -120,7 +120,10 @@ def export_network(
         )
     return Exported(
         model=data,
-        golden=_golden(network, normalisation, val.images),
+        golden=packed_golden(
+            chosen := golden_images(val.images),
+            network_probabilities(network, normalisation, chosen),
+        ),
         facts=facts,
         parameters=count,
         parity=parity,
@@ -187,10 +190,7 @@ def _describe(
 ) -> None:
     """Drop what no runtime needs; say what the file is."""
     model.producer_name, model.producer_version = "zonas-edge", ""
-    used = {node.domain for node in model.graph.node}
-    kept = [entry for entry in model.opset_import if entry.domain in used]
-    del model.opset_import[:]
-    model.opset_import.extend(kept)
+    keep_used_imports(model)
     for node in model.graph.node:
         node.doc_string = ""
     _, channels, height, width = (
@@ -207,20 +207,39 @@ def _describe(
     onnx.helper.set_model_props(model, words)
 
 
-def _golden(
-    network: Classifier, normalisation: Normalisation, images: npt.NDArray[np.uint8]
-) -> bytes:
-    """Val images, black, white and a ramp, with what the network says of them."""
+def keep_used_imports(model: onnx.ModelProto) -> None:
+    """Drop imports of domains without a node: an old runtime refuses those it lacks."""
+    used = {node.domain for node in model.graph.node}
+    kept = [entry for entry in model.opset_import if entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+
+
+def golden_images(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The first val images, and black, white and a ramp."""
     shape = images.shape[1:]
     ramp = np.linspace(0, 255, num=int(np.prod(shape))).astype(np.uint8).reshape(shape)
     extremes = np.stack(
         [np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), ramp]
     )
-    chosen = np.concatenate([images[:GOLDEN_IMAGES], extremes])
+    return np.concatenate([images[:GOLDEN_IMAGES], extremes])
+
+
+def packed_golden(
+    images: npt.NDArray[np.uint8],
+    probabilities: npt.NDArray[np.float32],
+    tolerance: float | None = None,
+) -> bytes:
+    """Golden vectors as a file.
+
+    Args:
+        images: uint8 [N, C, H, W].
+        probabilities: what a device shall say of them, [N, K].
+        tolerance: how far it may be from that; None = as ``runner.py`` has it.
+    """
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        images=chosen,
-        probabilities=network_probabilities(network, normalisation, chosen),
-    )
+    arrays: dict[str, Any] = {"images": images, "probabilities": probabilities}
+    if tolerance is not None:
+        arrays["tolerance"] = np.array(tolerance)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()

@@ -56,11 +56,20 @@ def network_probabilities(
 
 
 def file_probabilities(
-    model: bytes, images: npt.NDArray[np.uint8]
+    model: bytes, images: npt.NDArray[np.uint8], *, as_written: bool = False
 ) -> npt.NDArray[np.float32]:
-    """What the file says, in ONNX Runtime, one image at a time: float32 ``[N, K]``."""
+    """What the file says, in ONNX Runtime, one image at a time: float32 ``[N, K]``.
+
+    Args:
+        model: the ONNX file.
+        images: uint8 [N, C, H, W].
+        as_written: change nothing of the graph. An INT8 file is then computed in
+            float, step by step, alike on every processor.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
+    if as_written:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     (source,) = session.get_inputs()
     rows = [

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zonas_edge import __version__
-from zonas_edge.artifact import Run, write_bytes, write_json, write_text
+from zonas_edge.artifact import Delivered, Run, write_bytes, write_json, write_text
 from zonas_edge.blueprint import Blueprint
 from zonas_edge.constraint import ExpectedLatency, expected_latency
 from zonas_edge.cost import macs, parameters
 from zonas_edge.data.dataset import Dataset, Split
 from zonas_edge.deploy.example import example_source
 from zonas_edge.deploy.export import Exported, export_network
+from zonas_edge.deploy.parity import file_probabilities
 from zonas_edge.device.bundle import (
     Bundle,
     CarriedTarget,
@@ -28,15 +29,19 @@ from zonas_edge.runtimes import wanted_runtime
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import SearchSpace, TaskSpec
 from zonas_edge.validate import (
+    Float32,
     Subject,
     ValidationReport,
     measured_job,
     validate_model,
 )
+from zonas_edge.validate.trial import Trial
 
 
 def run_export(run: Run, request: Request, dataset: Dataset) -> Exported:
     """Write the ONNX file, its golden vectors and the example beside it.
+
+    An INT8 file of an older export is deleted.
 
     Raises:
         AcceptanceError: the file doesn't say what the network says.
@@ -57,6 +62,7 @@ def run_export(run: Run, request: Request, dataset: Dataset) -> Exported:
         class_names=dataset.class_names,
     )
     run.mark("export", "started")
+    run.int8.remove()
     write_bytes(run.model, exported.model)
     write_bytes(run.golden, exported.golden)
     write_text(run.example, example_source(run.model.name, dataset.task))
@@ -98,6 +104,7 @@ def run_validate(
     acceptance: Acceptance | None,
     target: Target | None = None,
     progress: Callable[[str], None] | None,
+    int8: bool = False,
 ) -> ValidationReport:
     """Measure the exported file on the test split and on a target's clock.
 
@@ -109,21 +116,23 @@ def run_validate(
         acceptance: gates instead of the profile's, or None.
         target: what measures; None = this machine.
         progress: is called with each line of progress.
+        int8: measure the INT8 file, and hold it against the float file too.
 
     Raises:
         ZonasError: as ``validate_model``.
     """
-    _check_exported(run)
+    files, trial = _delivered(run, int8=int8)
     if isinstance(target, CarriedTarget):
-        target.check_model(run.model)
+        target.check_model(files.model)
     blueprint = read_blueprint(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
-    latency = _expected(profile, blueprint, space, dataset.task)
+    latency = None if int8 else _expected(profile, blueprint, space, dataset.task)
     test, openings = open_test(run, dataset)
-    run.mark("validate", "started")
+    if not int8:
+        run.mark("validate", "started")
     report = validate_model(
-        run.model,
-        run.golden,
+        files.model,
+        files.golden,
         profile=profile,
         subject=Subject(
             run=run.name,
@@ -139,6 +148,7 @@ def run_validate(
             estimate_source="estimate" if latency is None else latency.source,
             test_openings=openings,
             seed=derived_seed(request.seed, "validate") % 2**32,
+            float32=_float32(run, trial, test),
         ),
         test_images=test.images,
         test_labels=test.labels,
@@ -146,9 +156,52 @@ def run_validate(
         target=target,
         progress=progress,
     )
-    write_json(run.report, report.to_dict())
-    run.mark("validate", "finished")
+    write_json(files.report, report.to_dict())
+    if not int8:
+        run.mark("validate", "finished")
     return report
+
+
+def _delivered(run: Run, *, int8: bool) -> tuple[Delivered, Trial | None]:
+    """The files that are measured, and the trial of an INT8 file.
+
+    Raises:
+        UsageError: they aren't there.
+    """
+    if not run.finished("export"):
+        raise UsageError(
+            f"{run.path}: no exported model yet", f"zonas-edge export {run.name}"
+        )
+    return (run.int8, trial_of(run)) if int8 else (run.float32, None)
+
+
+def _float32(run: Run, trial: Trial | None, test: Split) -> Float32 | None:
+    """What an INT8 file is held against; None of the float file itself."""
+    if trial is None or trial.speed is None:
+        return None
+    model = run.model.read_bytes()
+    return Float32(len(model), file_probabilities(model, test.images), trial.speed)
+
+
+def trial_of(run: Run) -> Trial:
+    """What the last export made of INT8, if it was accepted.
+
+    Raises:
+        UsageError: there is no INT8 file, or the record is damaged.
+    """
+    again = f"zonas-edge export {run.name} --int8"
+    told = run.read().get("export", {}).get("int8")
+    if told is None:
+        raise UsageError(f"{run.path}: no INT8 file was exported", again)
+    try:
+        trial = Trial.from_dict(told)
+    except ValueError:
+        raise UsageError(
+            f"{run.record}: no trial of INT8 that can be read", again
+        ) from None
+    if not trial.accepted:
+        raise UsageError(f"{run.path}: INT8 was not accepted, {trial.reason}", again)
+    return trial
 
 
 def run_bundle(
@@ -158,6 +211,7 @@ def run_bundle(
     profile: DeviceProfile,
     path: Path | None,
     command: str,
+    int8: bool = False,
 ) -> Bundle:
     """Write what a person carries to the device to measure the exported file there.
 
@@ -167,11 +221,12 @@ def run_bundle(
         profile: what it will be judged by.
         path: the folder or zip to write; None = ``bundle`` in the run's folder.
         command: the line that reads the report; the file's name comes behind it.
+        int8: measure the INT8 file there.
 
     Raises:
         UsageError: nothing is exported yet, or the place can't be written.
     """
-    _check_exported(run)
+    files, _ = _delivered(run, int8=int8)
     errand = Errand(
         title=f"run {run.name}, profile {profile.name}",
         runtime=wanted_runtime(profile.runtime),
@@ -185,15 +240,8 @@ def run_bundle(
     place = path or run.bundle
     check_free(place)
     test, _ = open_test(run, dataset)
-    with measured_job(run.model, run.golden, test.images, profile.runtime) as job:
+    with measured_job(files.model, files.golden, test.images, profile.runtime) as job:
         return write_bundle(place, [job], errand)
-
-
-def _check_exported(run: Run) -> None:
-    if not run.finished("export"):
-        raise UsageError(
-            f"{run.path}: no exported model yet", f"zonas-edge export {run.name}"
-        )
 
 
 def open_test(run: Run, dataset: Dataset) -> tuple[Split, int]:

@@ -312,10 +312,9 @@ def _forget_retraining(run: Run) -> None:
             run.retrain_log,
             run.weights,
             run.published_log,
-            run.model,
-            run.golden,
             run.example,
-            run.report,
+            *run.float32,
+            *run.int8,
         ):
             file.unlink(missing_ok=True)
 

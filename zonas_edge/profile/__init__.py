@@ -26,6 +26,7 @@ from zonas_edge.profile.values import (
     Device,
     DeviceProfile,
     LatencySource,
+    Quantization,
     RuntimeLimits,
     Space,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "LatencySource",
     "Level",
     "ProfileOrLevel",
+    "Quantization",
     "RuntimeLimits",
     "Space",
     "load_gates",

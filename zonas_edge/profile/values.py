@@ -190,6 +190,23 @@ class Acceptance(Section):
     min_sensitivity: dict[str, Share] = Field(default_factory=dict)
 
 
+class Quantization(Section):
+    """What an INT8 file may lose on the val split against the float file.
+
+    Args:
+        weight_bits: 8 for processors whose integer sums don't overflow: Arm, and x86
+            with VNNI. 7 is exact on every one, and less accurate.
+        max_accuracy_drop: of the accuracy, at most.
+        max_sensitivity_drop: of any class's sensitivity, at most.
+        max_sensitivity_drop_of: the same for single classes, by name.
+    """
+
+    weight_bits: Annotated[int, Field(ge=7, le=8)] = 7
+    max_accuracy_drop: Share = 0.01
+    max_sensitivity_drop: Share = 0.02
+    max_sensitivity_drop_of: dict[str, Share] = Field(default_factory=dict)
+
+
 class Limits(Section):
     """What a network must keep to, on a device or on none.
 
@@ -205,6 +222,7 @@ class Limits(Section):
     latency: LatencySource = LatencySource()
     space: Space = Space()
     acceptance: Acceptance = Acceptance()
+    quantization: Quantization = Quantization()
 
 
 class Sections(Limits):

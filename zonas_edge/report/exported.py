@@ -1,6 +1,7 @@
 """An export or a bundle for a reader: what was written, and what comes next."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from rich.text import Text
 
 from zonas_edge.artifact import Run
 from zonas_edge.device.bundle import Bundle
+from zonas_edge.report.beside import beside_table, holds_for
 from zonas_edge.report.words import plain
+from zonas_edge.validate.trial import Trial
 
 
 def exported_renderable(run: Run, summary: dict[str, Any], out: Path) -> RenderableType:
@@ -18,7 +21,7 @@ def exported_renderable(run: Run, summary: dict[str, Any], out: Path) -> Rendera
 
     Args:
         run: its folder.
-        summary: what ``Exported.summary`` gave.
+        summary: what ``Exported.summary`` gave, and maybe a trial under ``int8``.
         out: the folder of runs, as the user named it.
     """
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -28,9 +31,33 @@ def exported_renderable(run: Run, summary: dict[str, Any], out: Path) -> Rendera
         ("example", run.example),
     ):
         grid.add_row(name, Text(plain(str(file))))
-    for name, value in _flat(summary):
+    told = summary.get("int8")
+    for name, value in _flat({k: v for k, v in summary.items() if k != "int8"}):
         grid.add_row(name, Text(plain(value)))
-    return Group(grid, Text(f"next: {plain(validation_command(run, out))}"))
+    lines: list[RenderableType] = [] if told is None else [*_int8(run, told)]
+    options = ["--int8"] if told is not None and told["accepted"] else []
+    following = Text(f"next: {plain(validation_command(run, out, *options))}")
+    return Group(grid, *lines, following)
+
+
+def _int8(run: Run, told: dict[str, Any]) -> Iterator[RenderableType]:
+    """What became of INT8, in a sentence, and both files side by side."""
+    trial, calibration = Trial.from_dict(told), told["calibration"]
+    if trial.accepted:
+        yield Text(f"INT8: accepted, {plain(str(run.int8_model))}", style="green")
+    else:
+        yield Text(
+            f"INT8: not accepted, the float file stays: {plain(str(trial.reason))}",
+            style="yellow",
+        )
+    yield Text(
+        f"calibrated on {calibration['images']:,} train images, seed"
+        f" {calibration['seed']}: {plain(calibration['method'])},"
+        f" {calibration['weight_bits']}-bit weights"
+    )
+    yield beside_table((trial.float32_bytes, trial.model_bytes), trial.val, trial.speed)
+    if (speed := trial.speed) is not None:
+        yield Text(holds_for(speed.host, speed.onnxruntime, speed.threads))
 
 
 def validation_command(run: Run, out: Path, *options: str) -> str:

@@ -54,6 +54,8 @@ def run_summary(run: Run) -> dict[str, Any]:
         summary["architecture"] = read_json(run.architecture)
     if done.get("validate") == "finished":
         summary["verdict"] = read_json(run.report).get("verdict")
+    if run.int8_report.is_file():
+        summary["int8_verdict"] = read_json(run.int8_report).get("verdict")
     return summary
 
 
@@ -156,6 +158,16 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 f" epoch {best['epoch']} of {best['epochs']}"
             ),
         )
+
+    if told := summary.get("export", {}).get("int8"):
+        yield "INT8", _int8(told, summary.get("int8_verdict"))
+
+
+def _int8(told: dict[str, Any], verdict: str | None) -> str:
+    """What became of INT8, and of its validation."""
+    if not told["accepted"]:
+        return f"not accepted: {told['reason']}"
+    return f"accepted, {'not validated yet' if verdict is None else verdict}"
 
 
 def _choice(summary: dict[str, Any]) -> dict[str, Any]:

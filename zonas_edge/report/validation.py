@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zonas_edge.report.beside import beside_table, holds_for, timed_on
 from zonas_edge.report.words import latency_source, plain
 from zonas_edge.validate import Limit, ValidationReport
 
@@ -63,6 +64,7 @@ def report_renderable(report: ValidationReport) -> RenderableType:
         _limits(report),
         *(Text(sentence) for sentence in _still_to_do(report)),
         _sentences(report),
+        *_int8(report),
         _classes(report),
         Text(NOT_CLINICAL),
     )
@@ -71,6 +73,7 @@ def report_renderable(report: ValidationReport) -> RenderableType:
 def _headline(report: ValidationReport) -> Text:
     name = plain(str(report.dataset.get("name", "")))
     run, profile = plain(report.run), plain(report.profile)
+    run += "" if report.beside is None else ", INT8"
     subject = f"{run}: {name} on {profile}: " if name else f"{run}: {profile}: "
     verdict = Text(report.verdict.upper(), style=STYLES[report.verdict])
     return Text.assemble(subject, verdict)
@@ -180,6 +183,20 @@ def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
     peak = report.memory.peak_bytes
     if peak is not None:
         yield "Memory", f"{peak / MIB:,.1f} MiB peak, with Python and the runtime"
+
+
+def _int8(report: ValidationReport) -> Iterator[RenderableType]:
+    """Of an INT8 file: the float file beside it."""
+    beside = report.beside
+    if beside is None:
+        return
+    sizes = (beside.float32_bytes, report.model_bytes)
+    yield beside_table(sizes, beside.test, beside.speed)
+    here = report.latency_host
+    version = report.environment.machine.onnxruntime
+    yield Text(holds_for(here, version, report.latency_ms.threads))
+    if (beside.speed.host, beside.speed.onnxruntime) != (here, version):
+        yield Text(timed_on(beside.speed))
 
 
 def _expected(milliseconds: float, source: str) -> tuple[str, str]:

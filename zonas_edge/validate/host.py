@@ -5,12 +5,34 @@ runner reports of it: its architecture, its processor and its board.
 """
 
 import shlex
+from dataclasses import dataclass
 
 from zonas_edge.device.measurement import Machine
 from zonas_edge.errors import IncompatibleError
 from zonas_edge.profile import Device, DeviceProfile
 from zonas_edge.runtimes import version_allowed, wanted_runtime
-from zonas_edge.validate.values import LatencyHost
+
+
+@dataclass(frozen=True)
+class LatencyHost:
+    """The machine of the latency, and whether it is the profile's own device.
+
+    Args:
+        target: how it was reached: ``local``, ``ssh://…``, or ``bundle``.
+        has_device: whether the profile has a device at all.
+    """
+
+    machine: str
+    cpu_model: str
+    is_profile_device: bool
+    target: str = "local"
+    has_device: bool = True
+
+    @property
+    def stranger(self) -> str:
+        """What follows its name where its figures say nothing of the device."""
+        own = self.is_profile_device or not self.has_device
+        return "" if own else ", which is not the profile's device"
 
 
 def host_of(machine: Machine, device: Device | None, target: str) -> LatencyHost:

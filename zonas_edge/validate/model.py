@@ -23,6 +23,7 @@ from zonas_edge.device.target import Target
 from zonas_edge.latency import Source
 from zonas_edge.metrics import ClassMetrics, Labels
 from zonas_edge.profile import Acceptance, DeviceProfile, RuntimeLimits
+from zonas_edge.validate.beside import Float32, beside
 from zonas_edge.validate.host import check_runtime, host_of
 from zonas_edge.validate.values import (
     SCHEMA,
@@ -55,6 +56,7 @@ class Subject:
             measurements there.
         test_openings: how often the test split was read, this time included.
         seed: of the AUC's bootstrap, >= 0.
+        float32: the float file that an INT8 file was made of; None of a float file.
     """
 
     run: str
@@ -66,6 +68,7 @@ class Subject:
     estimate_source: Source = "estimate"
     test_openings: int = 1
     seed: int = 0
+    float32: Float32 | None = None
 
 
 def validate_model(
@@ -222,6 +225,9 @@ def judge(
         test_images=len(probabilities),
         test_openings=subject.test_openings,
         seed=subject.seed,
+        beside=None
+        if subject.float32 is None
+        else beside(subject.float32, test_labels, probabilities, subject.class_names),
     )
 
 

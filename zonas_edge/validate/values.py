@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 from zonas_edge.device.measurement import Latency, Machine, Memory, Parity
 from zonas_edge.latency import Source
 from zonas_edge.metrics import ClassMetrics
+from zonas_edge.validate.beside import Beside
+from zonas_edge.validate.host import LatencyHost
 
 SCHEMA: Final = 1
 
@@ -68,22 +70,6 @@ class Compatibility:
 
 
 @dataclass(frozen=True)
-class LatencyHost:
-    """The machine of the latency, and whether it is the profile's own device.
-
-    Args:
-        target: how it was reached: ``local``, ``ssh://…``, or ``bundle``.
-        has_device: whether the profile has a device at all.
-    """
-
-    machine: str
-    cpu_model: str
-    is_profile_device: bool
-    target: str = "local"
-    has_device: bool = True
-
-
-@dataclass(frozen=True)
 class Environment:
     """Versions the figures hold for: the measuring machine's and the packages'."""
 
@@ -107,6 +93,7 @@ class ValidationReport:
         estimate_source: what expects it, see ``LatencyModel``.
         test_openings: how often the test split was read for this run, this one
             included.
+        beside: an INT8 file's comparison with its float file; None of a float file.
     """
 
     schema: Literal[1]
@@ -136,6 +123,7 @@ class ValidationReport:
     test_openings: int
     seed: int
     estimate_source: Source = "estimate"
+    beside: Beside | None = None
 
     @property
     def exit_code(self) -> int:

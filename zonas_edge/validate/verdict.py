@@ -5,16 +5,16 @@ is the same everywhere; latency is not, so that a latency of another machine lea
 limit unverified, however good it looks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from zonas_edge.device.measurement import Latency, Parity
 from zonas_edge.errors import UsageError, did_you_mean
 from zonas_edge.metrics import ClassMetrics
 from zonas_edge.profile import Acceptance, Budget
+from zonas_edge.validate.host import LatencyHost
 from zonas_edge.validate.values import (
     Compatibility,
     Gate,
-    LatencyHost,
     Limit,
     Verdict,
 )
@@ -61,10 +61,19 @@ def check_gates(acceptance: Acceptance, class_names: Sequence[str]) -> None:
     Raises:
         UsageError: names the class, and the nearest one there is.
     """
-    for name in acceptance.min_sensitivity:
+    check_classes("acceptance.min_sensitivity", acceptance.min_sensitivity, class_names)
+
+
+def check_classes(key: str, names: Iterable[str], class_names: Sequence[str]) -> None:
+    """Refuse a class under a key of the profile that the data set doesn't have.
+
+    Raises:
+        UsageError: names the class, and the nearest one there is.
+    """
+    for name in names:
         if name not in class_names:
             raise UsageError(
-                f"acceptance.min_sensitivity: unknown class {name}",
+                f"{key}: unknown class {name}",
                 hint=did_you_mean(name, class_names)
                 or f"the classes are {', '.join(class_names)}",
             )
