@@ -221,8 +221,8 @@ def _slower(speed: Speed, target: Target) -> str | None:
     if speed.int8_ms <= speed.float32_ms:
         return None
     return (
-        f"slower on {_place(target)}{speed.host.stranger}: {speed.int8_ms:.3f} ms undisturbed, float32"
-        f" {speed.float32_ms:.3f} ms"
+        f"slower on {_place(target)}{speed.host.stranger}: {speed.int8_ms:.3f} ms"
+        f" undisturbed, float32 {speed.float32_ms:.3f} ms"
     )
 
 
