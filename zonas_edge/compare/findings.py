@@ -7,7 +7,7 @@ of several data sets together, give the same tables as the comparison that made 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from zonas_edge.compare.front import Point, Rectangle, hypervolume, pareto
 from zonas_edge.compare.row import Row
