@@ -1,10 +1,12 @@
 """Other devices over ssh: the runtimes that boards have, and an emulated Arm board.
 
-The same file must load there and decide as it does here, on every test image.
+The same file must load there and decide as it does here, on every test image; in INT8
+it must load, and agree with its golden vectors as far as those ask for.
 """
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -20,10 +22,13 @@ from tests.device.environments import (
 )
 from tests.device.sshd import Server
 from tests.scripts import script
+from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
+from zonas_edge.deploy.quantize import quantize_export
 from zonas_edge.device.job import Job, Repeats
 from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.measurement import Measurement
+from zonas_edge.profile import load_profile
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +42,7 @@ class Delivered:
 
     bench: Bench
     job: Job
+    int8: Job
     here: Measurement
 
 
@@ -48,12 +54,28 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
     made = bench.run(*words, *tiny, "--name", "digits")
     assert made.returncode in {0, 3}, made.stderr
     images = bench.folder / "test.npy"
-    test = load_dataset("digits", data_dir=None, offline=True).open_test()
-    np.save(images, test.images)
+    dataset = load_dataset("digits", data_dir=None, offline=True)
+    np.save(images, dataset.open_test().images)
     run = bench.folder / "exports" / "digits"
     job = Job(run / "model.onnx", images, run / "golden.npz", repeats=FEW)
     (here,) = LocalTarget().measure([job])
-    return Delivered(bench, job, here)
+    return Delivered(bench, job, quantized(job, dataset, bench.folder), here)
+
+
+def quantized(job: Job, dataset: Dataset, folder: Path) -> Job:
+    """The same network in INT8 on a few images; an emulator is slow."""
+    few = folder / "few.npy"
+    np.save(few, dataset.val.images[:10])
+    made = quantize_export(
+        job.model.read_bytes(),
+        train=dataset.train,
+        val=dataset.val,
+        profile=load_profile("x86-64"),
+        seed=0,
+    )
+    (folder / "int8.onnx").write_bytes(made.model)
+    (folder / "int8.npz").write_bytes(made.golden)
+    return Job(folder / "int8.onnx", few, folder / "int8.npz", repeats=FEW)
 
 
 def decides_as_here(there: Measurement, here: Measurement) -> None:
@@ -83,9 +105,11 @@ def test_a_device_behind_ssh_decides_as_this_machine(
 ) -> None:
     target = server.target(python=had(device))
 
-    (there,) = target.measure([digits.job])
+    there, int8 = target.measure([digits.job, digits.int8])
 
     decides_as_here(there, digits.here)
+    assert int8.answer.parity is not None
+    assert int8.answer.parity.passed, int8.answer.parity
     machine = there.answer.machine
     version, _, emulated = device.partition("-")
     assert machine.onnxruntime == version
