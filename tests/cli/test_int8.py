@@ -12,7 +12,7 @@ from typing import Any
 import jaxtyping
 import pytest
 
-from tests.cli.conftest import Bench, a_profile, a_run, furnish
+from tests.cli.conftest import Bench, a_profile, furnish
 from tests.cli.test_help import told
 from tests.cli.test_path import record
 from zonas_edge.artifact import Run
@@ -52,14 +52,16 @@ class Scaled:
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """A bench with a run whose network is large enough to shrink."""
+    """A bench with a searched run, whose network is large enough to shrink."""
     found = furnish(tmp_path_factory.mktemp("wide"))
-    text = a_profile().replace("\nchannels = 4\n", "\nchannels = 16\n")
+    text = a_profile().replace("\nchannels = 4\n", "\nchannels = 8\n")
     head, _, _ = text.partition("[quantization]")
     text = head + text[text.index("[space]") :] + LOOSE
     (found.folder / "small.toml").write_text(text, encoding="utf-8")
-    made = found.run(*a_run("whole"))
-    assert made.returncode in {0, 3}, made.stderr
+    words = ["search", "--profile", "./small.toml", "--dataset", "./bands.npz"]
+    words += ["--epochs", "1", "--retrain-epochs", "1", "--threads", "1"]
+    made = found.run(*words, "--name", "whole")
+    assert made.returncode == 0, made.stderr
     return found
 
 
@@ -111,7 +113,6 @@ def test_whatever_comes_of_int8_is_told_and_exit_0(copy: Bench) -> None:
 @pytest.mark.usefixtures("_untyped")
 def test_an_accepted_file_is_validated_beside_the_float_file(copy: Bench) -> None:
     folder = copy.folder / "exports" / "whole"
-    before = (folder / "report.json").read_bytes()
     trial = export(copy, factor=1e-3)
     assert trial.accepted, trial.reason
     assert int8_files(copy) == list(INT8_FILES[:2])
@@ -123,7 +124,7 @@ def test_an_accepted_file_is_validated_beside_the_float_file(copy: Bench) -> Non
         {"pass": 0, "unverified": 0, "fail": 3}[report["verdict"]],
         "",
     )
-    assert (folder / "report.json").read_bytes() == before
+    assert not (folder / "report.json").exists()
     assert report == json.loads((folder / "report.int8.json").read_text())
     assert report["model_bytes"] == (folder / "model.int8.onnx").stat().st_size
     assert report["parity"]["passed"]
@@ -134,7 +135,7 @@ def test_an_accepted_file_is_validated_beside_the_float_file(copy: Bench) -> Non
     assert report["beside"]["speed"]["int8_ms"] == pytest.approx(
         trial.speed.int8_ms if trial.speed else 0
     )
-    assert record(copy.folder, "whole")["test_openings"] == 2
+    assert record(copy.folder, "whole")["test_openings"] == 1
     shown = copy.run("runs", "show", "whole").stdout
     assert f"INT8        accepted, {report['verdict']}\n" in shown
 
@@ -242,7 +243,6 @@ def test_a_limit_for_an_unknown_class_is_told_before_anything_is_written(
     limits = {"max_sensitivity_drop_of": {"hihg": 0.0}}
     request["profile"]["quantization"] = limits
     run.update(request=request)
-    before = run.model.stat().st_mtime_ns
 
     assert told(["export", "--int8"], capsys)[::2] == (
         2,
@@ -251,7 +251,7 @@ def test_a_limit_for_an_unknown_class_is_told_before_anything_is_written(
             "hint: did you mean high?\n"
         ),
     )
-    assert run.model.stat().st_mtime_ns == before
+    assert not run.model.exists()
 
 
 @pytest.mark.parametrize(
