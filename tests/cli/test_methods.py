@@ -84,8 +84,8 @@ def test_a_budget_that_only_sizes_can_meet_is_refused_to_a_method_without(
 
     assert (code, told_) == (3, "")
     assert noise == (
-        f"error: large.toml: budget.min_parameters is {whole - 1:,}, above the largest"
-        f" network with 3x3 kernels at depth 1 ({narrow:,})\n"
+        f"error: ./large.toml: budget.min_parameters is {whole - 1:,}, above the"
+        f" largest network with 3x3 kernels at depth 1 ({narrow:,})\n"
         "hint: lower budget.min_parameters, or raise space.channels (4), or choose a"
         " --method that searches sizes\n"
     )
