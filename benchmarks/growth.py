@@ -97,6 +97,7 @@ def row(way: str, samples: dict[int, Samples]) -> dict[str, Any]:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure by turns."""
     images, epochs, device = arguments.images, arguments.epochs, arguments.device
+    made = facts(device)
     sets = {n: noise(n * images) for n in TIMES}
     seconds(sets[1], 1, device)  # loads what the first search loads
     cases = [(n, 1) for n in TIMES] + [(1, n) for n in TIMES if n > 1]
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             row("images", {n: found[n, 1] for n in TIMES}),
             row("epochs", {n: found[1, n] for n in TIMES}),
         ],
-        "environment": facts(device),
+        "environment": made,
     }
 
 

@@ -212,6 +212,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.device == "cpu":
         # autocast holds for one thread, and with more the twin trains in its own
         torch.set_num_threads(1)
+    made = facts(arguments.device)
     found = {
         phase.name: windows(phase, arguments)
         for phase in phases()
@@ -226,7 +227,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "batch": arguments.batch,
         "rows": [row for name in found for row in compared(name, found[name])],
         "slopes": found,
-        "environment": facts(arguments.device),
+        "environment": made,
     }
 
 
