@@ -5,7 +5,7 @@ from typing import Any
 
 def latency_error(result: dict[str, Any]) -> str:
     """One machine: networks that the fit has not seen."""
-    environment = result["environment"]
+    environment, pieces = result["environment"], result["in_one_piece_of_1000_runs"]
     return (
         f"**Prediction** ({environment['machine']['cpu']}, onnxruntime"
         f" {environment['packages']['onnxruntime']}, one thread, {environment['date']},"
@@ -18,9 +18,10 @@ def latency_error(result: dict[str, Any]) -> str:
         f" {result['largest_error']:.1%}, the rank correlation"
         f" {result['rank_correlation']:.4f}. These are times while nothing came"
         f" between; p50 moves with the machine: in one piece of a thousand runs"
-        f" {result['in_one_piece_of_1000_runs']['networks']} of them took"
-        f" {result['in_one_piece_of_1000_runs']['measured_over_predicted']:.2f} times"
-        " what was predicted for that, in the median."
+        f" {pieces['networks']} of them had a p50 of"
+        f" {pieces['p50_measured_over_predicted']:.2f} times what was predicted for"
+        f" that, in the median, and for {pieces['p95_no_higher_than_predicted']:.0%}"
+        " p95 was no higher than predicted."
     )
 
 

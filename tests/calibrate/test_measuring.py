@@ -1,6 +1,8 @@
 """Many networks on this machine: one figure each, and the failures told."""
 
 import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import jaxtyping
@@ -10,11 +12,15 @@ import pytest
 from onnx import numpy_helper
 
 from tests.device.tiny import TINY, tiny_images
+from tests.reports import a_measurement
 from zonas_edge.architecture import largest, smallest
 from zonas_edge.calibrate.files import model_bytes
 from zonas_edge.calibrate.run import time_networks
+from zonas_edge.device.job import Job
 from zonas_edge.device.local import LocalTarget
-from zonas_edge.device.measuring import measure_networks
+from zonas_edge.device.measurement import Measurement
+from zonas_edge.device.measuring import LONG, PIECES, measure_networks
+from zonas_edge.device.process import Progress
 from zonas_edge.errors import IncompatibleError, TargetError, ZonasError
 from zonas_edge.profile import RuntimeLimits
 from zonas_edge.space import SearchSpace, TaskSpec
@@ -48,6 +54,58 @@ def test_each_network_has_its_own_figure_in_the_order_given() -> None:
     assert found.p95_over_p50 >= 1
     assert found.machine.cores >= 1
     assert lines == ["writing files: 2 of 2", "measuring: visit 8 of 8"]
+
+
+@dataclass
+class TwoSpeeds:
+    """A device that takes twice as long in the middle fifth of the time."""
+
+    name: str = "two speeds"
+    lengths: list[int] = field(default_factory=list)
+
+    def measure(
+        self, jobs: Sequence[Job], progress: Progress | None = None
+    ) -> tuple[Measurement, ...]:
+        """A network takes as many milliseconds as its file has bytes."""
+        assert progress is not None
+        self.lengths = [job.repeats.runs for job in jobs]
+        return tuple(
+            self._measured(job, 1 + (2 <= 5 * place / len(jobs) < 3))
+            for place, job in enumerate(jobs)
+        )
+
+    def _measured(self, job: Job, slowness: float) -> Measurement:
+        taken = job.model.stat().st_size * slowness
+        known = a_measurement()
+        latency = replace(
+            known.answer.latency_ms, p10=taken, p50=1.1 * taken, p95=1.32 * taken
+        )
+        return replace(known, answer=replace(known.answer, latency_ms=latency))
+
+
+def test_a_limit_counts_with_the_device_s_slow_minutes(tmp_path: Path) -> None:
+    """Typical p50 is that of the fast state; p95 allows for the slow one."""
+    models = [tmp_path / f"{size}.onnx" for size in range(1, 41)]
+    for size, model in enumerate(models, start=1):
+        model.write_bytes(b"." * size)
+    device = TwoSpeeds()
+    found = measure_networks(
+        device,
+        models,
+        tmp_path / "images.npy",
+        RUNTIME,
+        rounds=10,
+        rng=np.random.default_rng(0),
+        progress=lambda _: None,
+    )
+    assert found.undisturbed_ms == tuple(range(1, 41))
+    assert found.p50_over_undisturbed == pytest.approx(1.1)
+    assert found.p95_over_p50 == pytest.approx(2 * 1.2)
+    assert {piece.network for piece in found.pieces} <= set(range(40))
+    places = [place for place, runs in enumerate(device.lengths) if runs == LONG.runs]
+    assert len(places) == len({piece.network for piece in found.pieces}) == PIECES
+    apart = np.diff(places)
+    assert apart.max() - apart.min() <= 1
 
 
 def test_a_file_for_measuring_is_one_that_the_profile_s_runtime_loads() -> None:

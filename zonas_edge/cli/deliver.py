@@ -173,7 +173,7 @@ def _exported(
 
     if place is None:
         return write(session, progress).summary()
-    _begin_export(progress)
+    progress.begin("export")
     run_export_int8(
         session.run,
         session.request,
@@ -189,13 +189,10 @@ def write(session: "Session", progress: "Progress") -> "Exported":
     """Export the network of a run."""
     from zonas_edge.pipeline.deliver import run_export
 
-    _begin_export(progress)
-    return run_export(session.run, session.request, session.dataset)
-
-
-def _begin_export(progress: "Progress") -> None:
     progress.begin("export")
-    progress.step("writing the file and comparing it with torch on every val image")
+    return run_export(
+        session.run, session.request, session.dataset, progress=progress.step
+    )
 
 
 def deliver(

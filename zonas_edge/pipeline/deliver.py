@@ -19,6 +19,7 @@ from zonas_edge.device.bundle import (
     check_free,
     write_bundle,
 )
+from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.blueprint import read_blueprint
@@ -38,10 +39,13 @@ from zonas_edge.validate import (
 from zonas_edge.validate.trial import Trial
 
 
-def run_export(run: Run, request: Request, dataset: Dataset) -> Exported:
+def run_export(
+    run: Run, request: Request, dataset: Dataset, *, progress: Progress | None = None
+) -> Exported:
     """Write the ONNX file, its golden vectors and the example beside it.
 
-    An INT8 file of an older export is deleted.
+    An INT8 file of an older export is deleted. ``progress`` is called with the one
+    line of progress that there is.
 
     Raises:
         AcceptanceError: the file doesn't say what the network says.
@@ -52,6 +56,8 @@ def run_export(run: Run, request: Request, dataset: Dataset) -> Exported:
             f"{run.path}: no trained network yet",
             f"zonas-edge retrain {run.name} --resume",
         )
+    if progress is not None:
+        progress("writing the file and comparing it with torch on every val image")
     network, normalisation = read_network(run, dataset.task)
     exported = export_network(
         network,

@@ -41,7 +41,7 @@ def run_export_int8(
     profile = request.profile
     named = profile.quantization.max_sensitivity_drop_of
     check_classes("quantization.max_sensitivity_drop_of", named, dataset.class_names)
-    exported = run_export(run, request, dataset)
+    exported = run_export(run, request, dataset, progress=progress)
     progress("int8: calibrating on train images")
     made = quantize_export(
         exported.model,

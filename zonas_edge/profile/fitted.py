@@ -69,8 +69,8 @@ class FittedLatency(Section):
         operation_ms: ``[stage][op]``, as in a cost table.
         kernel_ms: ``[stage][kernel]``.
         p50_over_undisturbed: how much longer the median of a measurement in one piece
-            is there.
-        p95_over_p50: 95th percentile over the median in one piece.
+            is there, typically.
+        p95_over_p50: 95th percentile of a slow piece over the median of a typical one.
         networks: so many were measured for the fit.
         error: on networks that the fit has not seen.
     """
