@@ -143,6 +143,7 @@ class Retraining:
                 {"params": plain, "weight_decay": 0.0},
             ],
             lr=settings.rate,
+            fused=True,
         )
         self._best_weights: dict[str, Tensor] = {}
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zonas_edge.architecture import Architecture, Stage
 from zonas_edge.nn.classifier import Classifier
@@ -45,25 +46,26 @@ class Cell(nn.Module):
 
     def forward(self, x: Features) -> Features:
         nodes: list[Tensor | None] = [x, *[None] * (NODES - 1)]
+        active: list[Tensor | None] = [
+            None
+        ] * NODES  # one ReLU for all of a node's edges
         for (source, target), op in zip(EDGES, self.operations, strict=True):
             value = nodes[source]
             if op is Op.NONE or value is None:
                 continue
-            y = self._edge(source, target, op, value)
+            if op in (Op.CONV, Op.CONV_1X1):
+                rectified = active[source]
+                if rectified is None:
+                    rectified = active[source] = functional.relu(value)
+                y = self.get_submodule(edge_name(source, target))(rectified)
+            else:
+                y = average_pool(value) if op is Op.AVG_POOL else value
             total = nodes[target]
             nodes[target] = y if total is None else total + y
         output = nodes[-1]
         if output is None:
             raise ValueError("the cell's output is not connected to its input")
         return output
-
-    def _edge(self, source: int, target: int, op: Op, x: Tensor) -> Tensor:
-        if op is Op.SKIP:
-            return x
-        if op is Op.AVG_POOL:
-            return average_pool(x)
-        y: Tensor = self.get_submodule(edge_name(source, target))(x)
-        return y
 
 
 class Network(Classifier):

@@ -106,7 +106,7 @@ class Head(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """A derived edge: ReLU, convolution, normalisation."""
+    """A derived edge behind the ReLU of its source: convolution, normalisation."""
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
@@ -114,12 +114,11 @@ class ConvolutionBlock(nn.Module):
         self.norm = norm(channels, running=True)
 
     def forward(self, x: Features) -> Features:
-        active = functional.relu(x)
         # training may take the faster way; what is exported and judged is the plain one
         if self.training:
-            (y,) = convolve(active, [self.convolution.weight])
+            (y,) = convolve(x, [self.convolution.weight])
         else:
-            y = self.convolution(active)
+            y = self.convolution(x)
         z: Tensor = self.norm(y)
         return z
 
