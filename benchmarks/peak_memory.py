@@ -6,7 +6,6 @@ Prints MiB: on CUDA what torch allocated, else the whole process, torch included
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 
@@ -14,6 +13,7 @@ import checkout
 import torch
 from cases import Case, phases
 
+from zonas_edge.device.runner import peak_memory
 from zonas_edge.pipeline.host import prepare
 from zonas_edge.space import SearchSpace, TaskSpec
 
@@ -35,8 +35,10 @@ def peak(which: str, batch: int, device: str) -> float:
     seconds(1)
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    found = peak_memory()
+    if found is None:
+        raise OSError("this system doesn't tell a process's peak memory")
+    return found / 2**20
 
 
 def peaks(batch: int, device: str) -> dict[str, float]:

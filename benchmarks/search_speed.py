@@ -202,16 +202,22 @@ def parse() -> argparse.Namespace:
     count, labels = commandline.at_least(1), [phase.label for phase in phases()]
     parser.add_argument("--batches", type=count, nargs="+", help="default 16 64 256")
     parser.add_argument("--phases", nargs="+", choices=labels, help="default all")
-    parser.add_argument("--only", nargs="+", choices=tuple(PARTS), help="default all")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=tuple(PARTS),
+        help="default all, or with --batches or --phases the windows",
+    )
     parser.add_argument("--anew", action="store_true", help="forget the file's pieces")
     parser.add_argument("--repeats", type=count, default=3, help="samples, default 3")
     parser.add_argument("--channels", type=count, default=16, help="of the space")
     parser.add_argument("--side", type=count, default=28, help="of the images")
     arguments = commandline.ready(parser)
     quick = arguments.quick
+    windows_alone = quick or arguments.batches or arguments.phases
     arguments.batches = arguments.batches or ([RATIO_BATCH] if quick else BATCHES)
     arguments.phases = arguments.phases or (tuple(RATIOS) if quick else labels)
-    arguments.only = arguments.only or (("windows",) if quick else tuple(PARTS))
+    arguments.only = arguments.only or (("windows",) if windows_alone else tuple(PARTS))
     return arguments
 
 

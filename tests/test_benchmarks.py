@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -110,6 +111,51 @@ def test_slopes_prints_what_it_promises(device: str) -> None:
         }
         # the precisions differ, and in the order of their digits
         assert 0 < direct["float32"] < direct["bfloat16"]
+
+
+@pytest.mark.slow
+@DEVICES
+def test_estimators_prints_what_it_promises(device: str) -> None:
+    words = ("--dataset", "digits", "--channels", "2", "--device", device)
+    rows = told("estimators", *words, "--rates", "default rate")["rows"]
+    assert [row["phase"] for row in rows] == ["dense", "size"]
+    assert [row["entries"] for row in rows] == [90, 90 + 54 + 9]
+    for row in rows:
+        names = [slope["estimator"] for slope in row["slopes"]]
+        assert names[0] == "direct alone"
+        assert {slope["passes"] for slope in row["slopes"]} == {11, 21, 31}
+        assert len(row["steps"]) == 3 * (len(names) - 1)
+        assert all(-1 <= slope["correlation"] <= 1 for slope in row["slopes"])
+
+
+def test_alignment_is_the_cosine_of_a_step_with_the_true_gradient() -> None:
+    """A gradient half of which goes through alpha, and half through the weights."""
+    estimators = script("estimators")
+    draw = np.random.default_rng(0)
+    direct, implicit = np.array([[3.0, 0, 0, 0], [0, 3.0, 0, 0]])
+    directions = draw.normal(size=(4000, 4))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    seen = [
+        estimators.Seen(
+            truth=(direct + implicit) @ along,
+            direct=direct @ along,
+            direct_norm=3.0,
+            implicit={"exact": implicit @ along},
+        )
+        for along in directions
+    ]
+    found = estimators.judged([seen, seen], 4)
+    assert found["truth_norm_squared"] == pytest.approx(18, rel=0.05)
+    steps = {row["rho"]: row["alignment"] for row in found["steps"]}
+    assert steps[0.0] == pytest.approx(math.sqrt(1 / 2), rel=0.05)
+    updates = direct + 4 * (directions @ implicit)[:, None] * directions
+    products = updates @ (direct + implicit)
+    norms = np.sqrt(18 * np.mean(np.sum(updates**2, axis=1)))
+    assert steps[4.0] == pytest.approx(float(np.mean(products) / norms), rel=0.05)
+    exact, alone = found["slopes"][1], found["slopes"][0]
+    assert exact["correlation"] == pytest.approx(1)
+    assert exact["sign_agreement"] == 1
+    assert alone["correlation"] == pytest.approx(math.sqrt(1 / 2), rel=0.05)
 
 
 def test_slopes_are_of_direct_convolutions() -> None:

@@ -1,0 +1,356 @@
+"""What the estimators see of the hypergradient: signal, noise and cost.
+
+    python benchmarks/estimators.py --dataset pneumoniamnist --data-dir DATA
+    python benchmarks/estimators.py --dataset digits --quick --json
+
+In each phase a supernet is trained under the mixture that a search begins the phase
+with, and then stands still. From there, for a few random directions of alpha and a few
+draws of a window's batches, both ways along the direction are trained. The truth is a
+large-sample finite difference: the change of the validation loss over many images,
+after the training steps, along the direction, averaged over the other draws. Each
+estimator's slope is held against it: ``correlation`` (not centred, a true mean is zero
+over directions) and ``sign_agreement``. ``passes`` are forward and backward passes of a
+batch in a window.
+
+``alignment`` is what a step of alpha makes of that: the cosine between the step's
+gradient and the true one, when the direct part is known in every entry and the implicit
+one along a single direction, weighted with rho. Random directions tell it without the
+whole gradient: products with them are, times the number of entries, inner products.
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import commandline
+import numpy as np
+import torch
+from cases import WINDOW, Phase, phases
+from measuring import facts
+from torch import Tensor
+from torch.nn import functional
+
+from zonas_edge.architecture import Mixture
+from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.load import load_dataset
+from zonas_edge.search.alphas import Alphas, detached
+from zonas_edge.search.feed import Feed, SearchData
+from zonas_edge.search.hypergradient import HybridEstimator, PaperEstimator
+from zonas_edge.search.weights import WeightCopy, WeightSettings
+from zonas_edge.search.window import Batch
+from zonas_edge.space import SearchSpace
+
+PHASES = ("dense", "size")
+LARGE = 512
+"""Images of the large sample."""
+WIDE = 0.2
+"""A radius four times the default's floor."""
+RATES = {"default rate": 0.025, "published rate": 0.1}
+
+
+@dataclass(frozen=True)
+class Window:
+    """A draw of what a window is made of."""
+
+    training: Sequence[Batch]
+    validation: Batch
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one draw shows along one direction.
+
+    Args:
+        truth: central difference of the large sample's loss.
+        direct: slope through alpha.
+        direct_norm: of the direct gradient.
+        implicit: slope through the weights, by name of the estimator.
+    """
+
+    truth: float
+    direct: float
+    direct_norm: float
+    implicit: dict[str, float]
+
+
+class Standpoint:
+    """A supernet in a phase of a search, from which windows are tried.
+
+    Args:
+        phase: which.
+        rate: of the weights.
+        arguments: of the command line.
+    """
+
+    def __init__(
+        self, phase: Phase, rate: float, arguments: argparse.Namespace
+    ) -> None:
+        self.phase, self.rate = phase, rate
+        dataset = load_dataset(
+            arguments.dataset, data_dir=arguments.data_dir, offline=True
+        )
+        device = arguments.device
+        draw = torch.Generator().manual_seed(0)
+        train = DeviceSplit.of(dataset.train, device)
+        order = torch.randperm(len(train), generator=draw)
+        half = len(train) // 2
+        data = SearchData(
+            train.take(order[:half]),
+            train.take(order[half:]),
+            Normalisation.of(dataset.train),
+        )
+        self._feed = Feed(
+            data,
+            batch_size=arguments.batch,
+            flip=False,
+            generator=draw,
+            dtype=torch.float32,
+        )
+        few = torch.randperm(len(data.alphas), generator=draw)[:LARGE]
+        large = data.alphas.take(few)
+        self._large = (data.normalisation.apply(large.images), large.labels)
+        space = SearchSpace(arguments.channels)
+        self._draw = draw
+        vector = Alphas.draw(space, draw, torch.float32).vector.to(device)
+        self.alphas = Alphas(vector.requires_grad_(), space)
+        self.copy, self.other = (
+            WeightCopy.drawn(
+                space,
+                dataset.task,
+                WeightSettings(),
+                seed=0,
+                device=device,
+                dtype=torch.float32,
+            )
+            for _ in range(2)
+        )
+        for number in range(arguments.warmup):
+            if number % 10 == 0:
+                commandline.tell(f"{phase.name}: training, window {number + 1}")
+            self._train(self.copy, self.window(), None)
+        state = self.copy.state_dict()
+        self._state = {name: part.clone() for name, part in state.items()}
+
+    def window(self) -> Window:
+        """A new draw of batches."""
+        order = self._feed.order()
+        steps = [step % self._feed.steps for step in range(WINDOW)]
+        return Window(
+            [self._feed.train(order, step) for step in steps], self._feed.validation()
+        )
+
+    def direction(self) -> Tensor:
+        """A random unit vector."""
+        return self.alphas.direction(self._draw, sizes=self.phase.sizes).detach()
+
+    @property
+    def entries(self) -> int:
+        """Entries of alpha that are searched."""
+        return self.alphas.active(sizes=self.phase.sizes)
+
+    def radii(self) -> dict[str, float]:
+        """Those that are tried."""
+        vector = self.alphas.vector.detach()
+        norms = (
+            float(vector[: self.alphas.active(sizes=False)].norm()),
+            float(vector[: self.entries].norm()),
+        )
+        return {
+            "published radius": PaperEstimator().radius(*norms),
+            "default radius": HybridEstimator().radius(*norms),
+            "wide radius": WIDE,
+        }
+
+    def _mixture(self, shift: Tensor | None) -> Mixture[Tensor]:
+        return self.alphas.mixture(
+            self.phase.temperature, sizes=self.phase.sizes, shift=shift
+        )
+
+    def _train(self, copy: WeightCopy, window: Window, shift: Tensor | None) -> None:
+        copy.hold(detached(self._mixture(shift)), self.rate)
+        for batch in window.training:
+            copy.train(batch.images, batch.labels)
+
+    def _trained(self, window: Window, shift: Tensor) -> Tensor:
+        self.other.load_state_dict(self._state)
+        self._train(self.other, window, shift)
+        return self.other.flat.data.clone()
+
+    @torch.no_grad()
+    def _large_loss(self, shift: Tensor) -> float:
+        """Of the other copy, at alpha moved by ``shift``."""
+        mixture = detached(self._mixture(shift))
+        images, labels = self._large
+        losses = [
+            functional.cross_entropy(self.other.supernet(part, mixture), wanted)
+            for part, wanted in zip(images.split(64), labels.split(64), strict=True)
+            if len(wanted) > 1
+        ]
+        return float(torch.stack(losses).mean())
+
+    def seen(self, window: Window, directions: Sequence[Tensor]) -> list[Seen]:
+        """What a draw shows along every direction."""
+        self.copy.load_state_dict(self._state)
+        self._train(self.copy, window, None)
+        vector = self.alphas.vector
+        vector.grad = torch.zeros_like(vector)
+        judged = self.copy.judge(
+            window.validation.images, window.validation.labels, self._mixture(None)
+        )
+        direct, base = vector.grad.clone(), self.copy.flat.data.clone()
+        found = []
+        for direction in directions:
+            implicit: dict[str, float] = {}
+            truth = math.nan
+            for name, radius in self.radii().items():
+                shift = radius * direction
+                ahead = self._trained(window, shift)
+                loss = self._large_loss(shift)
+                slope = judged.weight_gradient @ (ahead - base) / radius
+                implicit[name] = float(slope)
+                if name == "wide radius":
+                    behind = self._trained(window, -shift)
+                    truth = (loss - self._large_loss(-shift)) / (2 * radius)
+                    slope = judged.weight_gradient @ (ahead - behind) / (2 * radius)
+                    implicit["wide radius, two-sided"] = float(slope)
+            along, norm = float(direct @ direction), float(direct.norm())
+            found.append(Seen(truth, along, norm, implicit))
+        return found
+
+
+def passes(name: str) -> int:
+    """Forward and backward passes of a window."""
+    copies = {"direct alone": 1}.get(name, 3 if "two-sided" in name else 2)
+    return copies * WINDOW + 1
+
+
+def agreement(one: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Of slopes with the true ones."""
+    norm = np.sqrt(np.mean(one**2) * np.mean(truth**2))
+    return {
+        "correlation": float(np.mean(one * truth) / norm),
+        "sign_agreement": float(np.mean(np.sign(one) == np.sign(truth))),
+        "size": float(np.sqrt(np.mean(one**2))),
+    }
+
+
+def judged(seen: list[list[Seen]], entries: int) -> dict[str, Any]:
+    """Every estimator against the truth of the other draws.
+
+    Args:
+        seen: ``[draw][direction]``.
+        entries: of alpha.
+    """
+    truth = np.array([[one.truth for one in row] for row in seen])
+    draws = len(truth)
+    others = (truth.sum(0) - truth) / (draws - 1)
+    direct = np.array([[one.direct for one in row] for row in seen])
+    squared = np.array([[one.direct_norm**2 for one in row] for row in seen])
+    # the square of the true gradient's norm, by products of different draws
+    size = entries * float(np.mean(truth * others))
+    rows = [{"estimator": "direct alone"} | agreement(direct, others)]
+    steps = []
+    for name in seen[0][0].implicit:
+        implicit = np.array([[one.implicit[name] for one in row] for row in seen])
+        rows.append({"estimator": name} | agreement(direct + implicit, others))
+        for rho in (0.0, 1.0, float(entries)):
+            product = entries * direct * others + rho * implicit * others
+            norm = squared + 2 * rho * implicit * direct + (rho * implicit) ** 2
+            aligned = np.mean(product) / math.sqrt(max(size, 0) * np.mean(norm) or 1)
+            steps.append({"estimator": name, "rho": rho, "alignment": float(aligned)})
+    ceiling = {"estimator": "the truth of one draw"} | agreement(truth, others)
+    return {
+        "entries": entries,
+        "truth_norm_squared": size,
+        "slopes": [row | {"passes": passes(row["estimator"])} for row in rows],
+        "one_draw": ceiling,
+        "steps": steps,
+    }
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Both phases at both rates."""
+    made, found = facts(arguments.device), []
+    for phase in phases():
+        for label, rate in RATES.items():
+            if phase.label not in PHASES or label not in arguments.rates:
+                continue
+            begun = time.monotonic()
+            stand = Standpoint(phase, rate, arguments)
+            directions = [stand.direction() for _ in range(arguments.directions)]
+            seen = []
+            for number in range(arguments.draws):
+                commandline.tell(f"{phase.name}, {label}: draw {number + 1}")
+                seen.append(stand.seen(stand.window(), directions))
+            found.append(
+                {
+                    "phase": phase.name,
+                    "rate": rate,
+                    "radii": stand.radii(),
+                    "seconds": round(time.monotonic() - begun, 1),
+                }
+                | judged(seen, stand.entries)
+            )
+    return {
+        "schema": 1,
+        "benchmark": f"estimators-{arguments.dataset}",
+        "quick": arguments.quick,
+        "dataset": arguments.dataset,
+        "channels": arguments.channels,
+        "batch": arguments.batch,
+        "warmup_windows": arguments.warmup,
+        "directions": arguments.directions,
+        "draws": arguments.draws,
+        "large_sample": LARGE,
+        "rows": found,
+        "environment": made,
+    }
+
+
+def text(result: dict[str, Any]) -> str:
+    """The figures for a reader."""
+    lines = []
+    for part in result["rows"]:
+        lines.append(f"{part['phase']}, rate {part['rate']:g}:")
+        lines += [
+            f"  {row['estimator']:>24}: correlation {row['correlation']:+.2f}, sign"
+            f" {row['sign_agreement']:.0%}, size {row['size']:.3g}"
+            for row in [*part["slopes"], part["one_draw"]]
+        ]
+        lines += [
+            f"  {row['estimator']:>24}, rho {row['rho']:g}: alignment"
+            f" {row['alignment']:+.3f}"
+            for row in part["steps"]
+        ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Look, then print or write."""
+    parser = commandline.parser(__doc__)
+    count = commandline.at_least(1)
+    parser.add_argument("--dataset", default="pneumoniamnist")
+    parser.add_argument("--data-dir", type=Path, help="of MedMNIST's files")
+    parser.add_argument("--directions", type=count, help="default 16; quick 3")
+    parser.add_argument(
+        "--draws", type=commandline.at_least(2), help="of batches; default 4; quick 2"
+    )
+    parser.add_argument("--warmup", type=count, help="windows; default 40; quick 2")
+    parser.add_argument("--batch", type=commandline.at_least(2), default=16)
+    parser.add_argument("--channels", type=count, default=16, help="of the space")
+    parser.add_argument("--rates", nargs="+", choices=tuple(RATES), default=list(RATES))
+    arguments = commandline.ready(parser)
+    quick = arguments.quick
+    arguments.directions = arguments.directions or (3 if quick else 16)
+    arguments.draws = arguments.draws or (2 if quick else 4)
+    arguments.warmup = arguments.warmup or (2 if quick else 40)
+    result = run(arguments)
+    commandline.finish(arguments, result, text(result))
+
+
+if __name__ == "__main__":
+    main()
