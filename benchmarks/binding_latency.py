@@ -139,6 +139,7 @@ def result(arguments: argparse.Namespace) -> None:
         "dataset": "breastmnist",
         "epochs": arguments.epochs,
         "retrain_epochs": arguments.retrain_epochs,
+        "note": arguments.note,
         "rows": rows,
         "environment": {
             "packages": environment["packages"],
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--retrain-epochs", type=int, default=100)
+    parser.add_argument("--note", default="", help="what else a reader must know")
     arguments = parser.parse_args()
     arguments.out = arguments.out.resolve()
     arguments.data_dir = arguments.data_dir.resolve()

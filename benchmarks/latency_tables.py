@@ -54,4 +54,5 @@ def binding_latency(result: dict[str, Any]) -> str:
             f" | {'yes' if row['within'] else 'no'} | {cells[3]}"
             f" | {row['free']['parameters']:,} -> {row['bound']['parameters']:,} |"
         )
+    lines += ["", result["note"]] if result["note"] else []
     return "\n".join(lines)
