@@ -86,7 +86,7 @@ def test_the_text_tells_error_and_next_command(calibrated: Bench) -> None:
 def test_progress_goes_to_stderr(calibrated: Bench) -> None:
     lines = (calibrated.folder / "progress.txt").read_text(encoding="utf-8")
     assert "calibrate: writing files: 50 of 50\n" in lines
-    assert "calibrate: measuring: visit 812 of 812\n" in lines
+    assert "calibrate: measuring: visit 824 of 824\n" in lines
 
 
 def test_a_search_with_the_model_predicts_and_says_so(calibrated: Bench) -> None:
@@ -328,7 +328,7 @@ def test_a_device_behind_ssh_is_calibrated_and_left_as_it_was(
         assert answer.returncode == 0, answer.stderr
         assert server.left() == []
     assert fitted_in(bench).networks == 40
-    assert "calibrate: measuring: visit 812 of 812\n" in answer.stderr
+    assert "calibrate: measuring: visit 824 of 824\n" in answer.stderr
 
 
 CARRIED = [*CALIBRATE, *BANDS, "--networks", "50"]
