@@ -45,8 +45,6 @@ from zonas_edge.search.window import Batch
 from zonas_edge.space import SearchSpace
 
 PHASES = ("dense", "size")
-LARGE = 512
-"""Images of the large sample."""
 WIDE = 0.2
 """A radius four times the default's floor."""
 RATES = {"default rate": 0.025, "published rate": 0.1}
@@ -110,10 +108,10 @@ class Standpoint:
             generator=draw,
             dtype=torch.float32,
         )
-        few = torch.randperm(len(data.alphas), generator=draw)[:LARGE]
+        few = torch.randperm(len(data.alphas), generator=draw)[: arguments.large]
         large = data.alphas.take(few)
         self._large = (data.normalisation.apply(large.images), large.labels)
-        space = SearchSpace(arguments.channels)
+        space = SearchSpace(arguments.channels, arguments.depth)
         self._draw = draw
         vector = Alphas.draw(space, draw, torch.float32).vector.to(device)
         self.alphas = Alphas(vector.requires_grad_(), space)
@@ -301,11 +299,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "quick": arguments.quick,
         "dataset": arguments.dataset,
         "channels": arguments.channels,
+        "depth": arguments.depth,
         "batch": arguments.batch,
         "warmup_windows": arguments.warmup,
         "directions": arguments.directions,
         "draws": arguments.draws,
-        "large_sample": LARGE,
+        "large_sample": arguments.large,
         "rows": found,
         "environment": made,
     }
@@ -341,13 +340,18 @@ def main() -> None:
     )
     parser.add_argument("--warmup", type=count, help="windows; default 40; quick 2")
     parser.add_argument("--batch", type=commandline.at_least(2), default=16)
+    parser.add_argument(
+        "--large", type=count, help="images of the large sample; default 512; quick 64"
+    )
     parser.add_argument("--channels", type=count, default=16, help="of the space")
+    parser.add_argument("--depth", type=count, default=3, help="of the space")
     parser.add_argument("--rates", nargs="+", choices=tuple(RATES), default=list(RATES))
     arguments = commandline.ready(parser)
     quick = arguments.quick
     arguments.directions = arguments.directions or (3 if quick else 16)
     arguments.draws = arguments.draws or (2 if quick else 4)
     arguments.warmup = arguments.warmup or (2 if quick else 40)
+    arguments.large = arguments.large or (64 if quick else 512)
     result = run(arguments)
     commandline.finish(arguments, result, text(result))
 
