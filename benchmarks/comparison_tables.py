@@ -1,5 +1,7 @@
-"""The README's section on methods side by side."""
+"""The README's section on methods side by side, and on the spread of a space."""
 
+from collections.abc import Sequence
+from statistics import mean, stdev
 from typing import Any
 
 from zonas_edge.compare.findings import contrasts, fronts
@@ -18,19 +20,55 @@ def comparison(result: dict[str, Any]) -> str:
     counts = " / ".join(
         f"{result['dataset'][split]:,}" for split in ("train", "val", "test")
     )
+    tables = [table.markdown() for table in overview_tables(rows)]
+    return "\n\n".join([*tables, f"{counts} images; {_made(result)}."])
+
+
+def _made(result: dict[str, Any]) -> str:
+    """What a comparison's figures hold for."""
     settings, environment = result["settings"], result["environment"]
     commits = ", ".join(commit[:10] for commit in result["commits"])
-    tables = [table.markdown() for table in overview_tables(rows)]
     where = environment["cpu"] if environment["device"] == "cpu" else ""
-    made = (
-        f"{counts} images; {settings['epochs']} search epochs,"
+    return (
+        f"{settings['epochs']} search epochs,"
         f" {settings['retrain_epochs']} retraining epochs;"
         f" {where or environment['device']}, {settings['workers']} workers of"
         f" {settings['threads']} thread, torch {environment['torch']},"
         f" onnxruntime {environment['onnxruntime']}, {result['date']},"
-        f" commit {commits}."
+        f" commit {commits}"
     )
-    return "\n\n".join([*tables, made])
+
+
+def spread(result: dict[str, Any]) -> str:
+    """One data set: how far apart many networks of one method are.
+
+    Raises:
+        ValueError: there are several methods.
+    """
+    rows = [Row.from_dict(row) for row in result["rows"]]
+    (method,) = {row.method for row in rows}
+    lines = [
+        f"**Spread** of {len(rows)} `{method}` networks, {rows[0].dataset}, clean:",
+        "",
+        "| budget | networks | figure | smallest | mean ± sd | largest |",
+        "|--:|--:|---|--:|--:|--:|",
+    ]
+    for budget in sorted({row.budget for row in rows}):
+        of_budget = [row for row in rows if row.budget == budget]
+        for name, values in (
+            ("test accuracy", [row.accuracy for row in of_budget]),
+            ("test AUC", [row.auc for row in of_budget]),
+        ):
+            lines.append(_range(f"{budget:,} | {len(of_budget)} | {name}", values))
+    return "\n".join([*lines, "", f"{_made(result)}."])
+
+
+def _range(head: str, values: Sequence[float]) -> str:
+    deviation = stdev(values) if len(values) > 1 else 0.0
+    return (
+        f"| {head} | {min(values):.3f} | {mean(values):.3f} ± {deviation:.3f}"
+        f" | {max(values):.3f} |"
+    )
 
 
 def comparisons(results: list[dict[str, Any]]) -> str:

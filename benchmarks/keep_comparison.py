@@ -1,6 +1,7 @@
 """A comparison's results as they are committed: one file a data set.
 
 python benchmarks/keep_comparison.py exports/compare
+python benchmarks/keep_comparison.py exports/spread --kind spread    # of one method
 python benchmarks/tables.py
 
 A result that can't be traced to one commit's code, or whose networks were made under
@@ -54,13 +55,20 @@ def main() -> None:
     """Write a file for every data set of a comparison, or none."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="of zonas-edge compare")
-    file = parser.parse_args().folder / "results.json"
+    parser.add_argument(
+        "--kind",
+        choices=("compare", "spread"),
+        default="compare",
+        help="how the files are named: methods side by side, or many seeds of one",
+    )
+    arguments = parser.parse_args()
+    file = arguments.folder / "results.json"
     results = json.loads(file.read_text(encoding="utf-8"))
     if (reason := refusal(results)) is not None:
         sys.exit(f"{file}: {reason}")
     date = datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
     for name, part in parts(results, date).items():
-        kept = checkout.RESULTS / f"compare-{name}.json"
+        kept = checkout.RESULTS / f"{arguments.kind}-{name}.json"
         text = json.dumps(part, indent=1, sort_keys=True, ensure_ascii=False)
         kept.write_text(text + "\n", encoding="utf-8")
         print(kept)

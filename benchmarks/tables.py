@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import checkout
-from comparison_tables import comparisons
+from comparison_tables import comparisons, spread
 from latency_tables import binding_latency, latency_error
 from load_tables import load_matrix
 from speed_tables import growth, retrain_speed, search_speed
@@ -126,7 +126,9 @@ def methods() -> str:
 
 
 SECTIONS = {
-    "comparisons": lambda: comparisons(read("compare-*.json")),
+    "comparisons": lambda: "\n\n".join(
+        [comparisons(read("compare-*.json")), *map(spread, read("spread-*.json"))]
+    ),
     "latency": every(
         ("latency-error*.json", latency_error),
         ("binding-latency*.json", binding_latency),

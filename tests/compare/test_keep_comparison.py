@@ -83,3 +83,22 @@ def test_the_readme_s_section_is_made_from_the_files() -> None:
     assert "commit 0123456789" in text
     assert "| random | all | test accuracy | 10 | -0.0200 |" in text
     assert tables.comparisons([]) == "Not measured yet."
+
+
+def test_the_spread_of_one_method_is_told_by_budget() -> None:
+    results = some_results()
+    results["rows"] = [row for row in results["rows"] if row["method"] == "random"]
+    kept, *_ = script("keep_comparison").parts(results, "2026-11-22").values()
+    text = script("comparison_tables").spread(kept)
+    accuracies = [row["accuracy"] for row in kept["rows"] if row["budget"] == 1_000]
+    low, high = min(accuracies), max(accuracies)
+    assert f"`random` networks, {kept['rows'][0]['dataset']}, clean:" in text
+    assert f"| 1,000 | {len(accuracies)} | test accuracy | {low:.3f} | " in text
+    assert f"| {high:.3f} |" in text
+    assert "commit 0123456789" in text
+
+
+def test_the_spread_is_of_one_method() -> None:
+    kept, *_ = script("keep_comparison").parts(some_results(), "2026-11-22").values()
+    with pytest.raises(ValueError, match="too many values"):
+        script("comparison_tables").spread(kept)
