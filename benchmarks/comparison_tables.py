@@ -21,7 +21,7 @@ def comparison(result: dict[str, Any]) -> str:
         f"{result['dataset'][split]:,}" for split in ("train", "val", "test")
     )
     tables = [table.markdown() for table in overview_tables(rows)]
-    return "\n\n".join([*tables, f"{counts} images; {_made(result)}."])
+    return "\n\n".join([*tables, f"{counts} images; {_made(result)}"])
 
 
 def _made(result: dict[str, Any]) -> str:
@@ -35,7 +35,7 @@ def _made(result: dict[str, Any]) -> str:
         f" {where or environment['device']}, {settings['workers']} workers of"
         f" {settings['threads']} thread, torch {environment['torch']},"
         f" onnxruntime {environment['onnxruntime']}, {result['date']},"
-        f" commit {commits}"
+        f" commit {commits}. {result['note']}".rstrip()
     )
 
 
@@ -60,7 +60,7 @@ def spread(result: dict[str, Any]) -> str:
             ("test AUC", [row.auc for row in of_budget]),
         ):
             lines.append(_range(f"{budget:,} | {len(of_budget)} | {name}", values))
-    return "\n".join([*lines, "", f"{_made(result)}."])
+    return "\n".join([*lines, "", _made(result)])
 
 
 def _range(head: str, values: Sequence[float]) -> str:

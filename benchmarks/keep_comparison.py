@@ -30,7 +30,9 @@ def refusal(results: dict[str, Any]) -> str | None:
     return None
 
 
-def parts(results: dict[str, Any], date: str) -> dict[str, dict[str, Any]]:
+def parts(
+    results: dict[str, Any], date: str, note: str = ""
+) -> dict[str, dict[str, Any]]:
     """The committed object of every data set, by its name."""
     shared = ("schema", "reference", "environment", "commit", "commits")
     settings = results["settings"]
@@ -41,6 +43,7 @@ def parts(results: dict[str, Any], date: str) -> dict[str, dict[str, Any]]:
             found[name] = {key: results[key] for key in shared} | {
                 "dataset": facts,
                 "date": date,
+                "note": note,
                 "rows": rows,
                 "failures": [
                     one for one in results["failures"] if one["dataset"] == name
@@ -61,13 +64,14 @@ def main() -> None:
         default="compare",
         help="how the files are named: methods side by side, or many seeds of one",
     )
+    parser.add_argument("--note", default="", help="what else a reader must know")
     arguments = parser.parse_args()
     file = arguments.folder / "results.json"
     results = json.loads(file.read_text(encoding="utf-8"))
     if (reason := refusal(results)) is not None:
         sys.exit(f"{file}: {reason}")
     date = datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
-    for name, part in parts(results, date).items():
+    for name, part in parts(results, date, arguments.note).items():
         kept = checkout.RESULTS / f"{arguments.kind}-{name}.json"
         text = json.dumps(part, indent=1, sort_keys=True, ensure_ascii=False)
         kept.write_text(text + "\n", encoding="utf-8")
