@@ -1,17 +1,17 @@
 """The README's section on methods side by side, and on the spread of a space."""
 
-from collections.abc import Sequence
-from statistics import mean, stdev
 from typing import Any
 
 from zonas_edge.compare.findings import contrasts, fronts
 from zonas_edge.compare.row import Row
+from zonas_edge.compare.statistics import summarise
 from zonas_edge.report.questions import (
     NOTES,
     contrast_table,
     front_table,
     overview_tables,
 )
+from zonas_edge.report.table import Table
 
 
 def comparison(result: dict[str, Any]) -> str:
@@ -47,28 +47,32 @@ def spread(result: dict[str, Any]) -> str:
     """
     rows = [Row.from_dict(row) for row in result["rows"]]
     (method,) = {row.method for row in rows}
-    lines = [
-        f"**Spread** of {len(rows)} `{method}` networks, {rows[0].dataset}, clean:",
-        "",
-        "| budget | networks | figure | smallest | mean ± sd | largest |",
-        "|--:|--:|---|--:|--:|--:|",
-    ]
+    lines = []
     for budget in sorted({row.budget for row in rows}):
         of_budget = [row for row in rows if row.budget == budget]
         for name, values in (
             ("test accuracy", [row.accuracy for row in of_budget]),
             ("test AUC", [row.auc for row in of_budget]),
         ):
-            lines.append(_range(f"{budget:,} | {len(of_budget)} | {name}", values))
-    return "\n".join([*lines, "", _made(result)])
-
-
-def _range(head: str, values: Sequence[float]) -> str:
-    deviation = stdev(values) if len(values) > 1 else 0.0
-    return (
-        f"| {head} | {min(values):.3f} | {mean(values):.3f} ± {deviation:.3f}"
-        f" | {max(values):.3f} |"
+            summary = summarise(values)
+            lines.append(
+                (
+                    f"{budget:,}",
+                    str(summary.count),
+                    name,
+                    f"{min(values):.3f}",
+                    f"{summary.mean:.3f}",
+                    "-" if summary.sd is None else f"{summary.sd:.3f}",
+                    f"{max(values):.3f}",
+                )
+            )
+    table = Table(
+        f"Spread of {len(rows)} `{method}` networks, {rows[0].dataset}, clean:",
+        ("budget", "networks", "figure", "smallest", "mean", "sd", "largest"),
+        tuple(lines),
+        left=0,
     )
+    return f"{table.markdown()}\n\n{_made(result)}"
 
 
 def comparisons(results: list[dict[str, Any]]) -> str:

@@ -30,8 +30,14 @@ from cases import WINDOW, phases
 from measuring import facts
 from standpoint import Seen, Standpoint
 
+from zonas_edge.data.load import load_dataset
+from zonas_edge.search.method import METHODS, MethodName
+
 PHASES = ("dense", "size")
-RATES = {"default rate": 0.025, "published rate": 0.1}
+RATES = {
+    "default rate": METHODS[MethodName.ZO_DARTS_PP].schedule.rate,
+    "published rate": METHODS[MethodName.ZO_DARTS_PP_PAPER].schedule.rate,
+}
 
 
 def passes(name: str) -> int:
@@ -87,17 +93,18 @@ def judged(seen: list[list[Seen]], entries: int) -> dict[str, Any]:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Both phases at both rates."""
     made, found = facts(arguments.device), []
+    dataset = load_dataset(arguments.dataset, data_dir=arguments.data_dir, offline=True)
     for phase in phases():
         for label, rate in RATES.items():
             if phase.label not in PHASES or label not in arguments.rates:
                 continue
             begun = time.monotonic()
-            stand = Standpoint(phase, rate, arguments)
+            stand = Standpoint(phase, rate, dataset, arguments)
             directions = [stand.direction() for _ in range(arguments.directions)]
             seen = []
             for number in range(arguments.draws):
                 commandline.tell(f"{phase.name}, {label}: draw {number + 1}")
-                seen.append(stand.seen(stand.window(), directions))
+                seen.append(stand.seen(stand.draw(), directions))
             found.append(
                 {
                     "phase": phase.name,

@@ -18,7 +18,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +68,9 @@ def compare(
     measured = observed(networks, timings)
     found = error_of(calibration.table, measured)
     model = fitted_latency(calibration.fitted)
-    p50, p95 = (
-        np.array(
-            [of(piece) / predicted(networks[piece.network]) for piece in timings.pieces]
-        )
-        for of, predicted in (
-            (attrgetter("p50_ms"), model.p50_ms),
-            (attrgetter("p95_ms"), model.p95_ms),
-        )
-    )
+    pieces = [(piece, networks[piece.network]) for piece in timings.pieces]
+    p50 = np.array([piece.p50_ms / model.p50_ms(network) for piece, network in pieces])
+    p95 = np.array([piece.p95_ms / model.p95_ms(network) for piece, network in pieces])
     return {
         "within_10_percent": found.within_10_percent,
         "rank_correlation": found.rank_correlation,
@@ -89,7 +82,7 @@ def compare(
             "largest": max(one.undisturbed_ms for one in measured),
         },
         "in_one_piece_of_1000_runs": {
-            "networks": len(timings.pieces),
+            "networks": len(pieces),
             "p50_within_10_percent": float(np.mean(np.abs(1 / p50 - 1) <= NEAR)),
             "p50_measured_over_predicted": float(np.median(p50)),
             "p95_no_higher_than_predicted": float(np.mean(p95 <= 1)),

@@ -1,7 +1,6 @@
 """A supernet that stands still in a phase of a search, to try windows from."""
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,14 +10,14 @@ from cases import WINDOW, Phase
 from torch import Tensor
 from torch.nn import functional
 
-from zonas_edge.architecture import Mixture
 from zonas_edge.data.batches import DeviceSplit, Normalisation
-from zonas_edge.data.load import load_dataset
-from zonas_edge.search.alphas import Alphas, detached
+from zonas_edge.data.dataset import Dataset
+from zonas_edge.pipeline.request import halves
+from zonas_edge.search.alphas import Alphas
 from zonas_edge.search.feed import Feed, SearchData
 from zonas_edge.search.hypergradient import HybridEstimator, PaperEstimator
 from zonas_edge.search.weights import WeightCopy, WeightSettings
-from zonas_edge.search.window import Batch
+from zonas_edge.search.window import Batch, Window
 from zonas_edge.space import SearchSpace
 
 WIDE = 0.2
@@ -26,7 +25,7 @@ WIDE = 0.2
 
 
 @dataclass(frozen=True)
-class Window:
+class Draw:
     """A draw of what a window is made of."""
 
     training: Sequence[Batch]
@@ -56,24 +55,25 @@ class Standpoint:
     Args:
         phase: which.
         rate: of the weights.
+        dataset: whose train split is halved.
         arguments: of the command line.
     """
 
     def __init__(
-        self, phase: Phase, rate: float, arguments: argparse.Namespace
+        self,
+        phase: Phase,
+        rate: float,
+        dataset: Dataset,
+        arguments: argparse.Namespace,
     ) -> None:
-        self.phase, self.rate = phase, rate
-        dataset = load_dataset(
-            arguments.dataset, data_dir=arguments.data_dir, offline=True
-        )
+        self._window = Window(phase.temperature, rate, phase.sizes)
         device = arguments.device
         draw = torch.Generator().manual_seed(0)
         train = DeviceSplit.of(dataset.train, device)
-        order = torch.randperm(len(train), generator=draw)
-        half = len(train) // 2
+        for_weights, for_alphas = halves(dataset, 0)
         data = SearchData(
-            train.take(order[:half]),
-            train.take(order[half:]),
+            train.take(for_weights),
+            train.take(for_alphas),
             Normalisation.of(dataset.train),
         )
         self._feed = Feed(
@@ -87,7 +87,7 @@ class Standpoint:
         large = data.alphas.take(few)
         self._large = (data.normalisation.apply(large.images), large.labels)
         space = SearchSpace(arguments.channels, arguments.depth)
-        self._draw = draw
+        self._generator = draw
         vector = Alphas.draw(space, draw, torch.float32).vector.to(device)
         self.alphas = Alphas(vector.requires_grad_(), space)
         self.copy, self.other = (
@@ -104,26 +104,26 @@ class Standpoint:
         for number in range(arguments.warmup):
             if number % 10 == 0:
                 commandline.tell(f"{phase.name}: training, window {number + 1}")
-            self._train(self.copy, self.window(), None)
+            self._train(self.copy, self.draw(), None)
         state = self.copy.state_dict()
         self._state = {name: part.clone() for name, part in state.items()}
 
-    def window(self) -> Window:
+    def draw(self) -> Draw:
         """A new draw of batches."""
         order = self._feed.order()
         steps = [step % self._feed.steps for step in range(WINDOW)]
-        return Window(
+        return Draw(
             [self._feed.train(order, step) for step in steps], self._feed.validation()
         )
 
     def direction(self) -> Tensor:
         """A random unit vector."""
-        return self.alphas.direction(self._draw, sizes=self.phase.sizes).detach()
+        return self.alphas.direction(self._generator, sizes=self._window.sizes).detach()
 
     @property
     def entries(self) -> int:
         """Entries of alpha that are searched."""
-        return self.alphas.active(sizes=self.phase.sizes)
+        return self.alphas.active(sizes=self._window.sizes)
 
     def radii(self) -> dict[str, float]:
         """Those that are tried."""
@@ -138,25 +138,20 @@ class Standpoint:
             "wide radius": WIDE,
         }
 
-    def _mixture(self, shift: Tensor | None) -> Mixture[Tensor]:
-        return self.alphas.mixture(
-            self.phase.temperature, sizes=self.phase.sizes, shift=shift
-        )
-
-    def _train(self, copy: WeightCopy, window: Window, shift: Tensor | None) -> None:
-        copy.hold(detached(self._mixture(shift)), self.rate)
-        for batch in window.training:
+    def _train(self, copy: WeightCopy, draw: Draw, shift: Tensor | None) -> None:
+        copy.hold(self._window.fixed(self.alphas, shift), self._window.rate)
+        for batch in draw.training:
             copy.train(batch.images, batch.labels)
 
-    def _trained(self, window: Window, shift: Tensor) -> Tensor:
+    def _trained(self, draw: Draw, shift: Tensor) -> Tensor:
         self.other.load_state_dict(self._state)
-        self._train(self.other, window, shift)
+        self._train(self.other, draw, shift)
         return self.other.flat.data.clone()
 
     @torch.no_grad()
     def _large_loss(self, shift: Tensor) -> float:
         """Of the other copy, at alpha moved by ``shift``."""
-        mixture = detached(self._mixture(shift))
+        mixture = self._window.fixed(self.alphas, shift)
         images, labels = self._large
         losses = [
             functional.cross_entropy(self.other.supernet(part, mixture), wanted)
@@ -165,31 +160,30 @@ class Standpoint:
         ]
         return float(torch.stack(losses).mean())
 
-    def seen(self, window: Window, directions: Sequence[Tensor]) -> list[Seen]:
+    def seen(self, draw: Draw, directions: Sequence[Tensor]) -> list[Seen]:
         """What a draw shows along every direction."""
         self.copy.load_state_dict(self._state)
-        self._train(self.copy, window, None)
+        self._train(self.copy, draw, None)
         vector = self.alphas.vector
         vector.grad = torch.zeros_like(vector)
+        batch = draw.validation
         judged = self.copy.judge(
-            window.validation.images, window.validation.labels, self._mixture(None)
+            batch.images, batch.labels, self._window.mixture(self.alphas)
         )
-        direct, base = vector.grad.clone(), self.copy.flat.data.clone()
-        found = []
+        gradient, base = judged.weight_gradient, self.copy.flat.data.clone()
+        radii, found = self.radii(), []
         for direction in directions:
             implicit: dict[str, float] = {}
-            truth = math.nan
-            for name, radius in self.radii().items():
-                shift = radius * direction
-                ahead = self._trained(window, shift)
-                loss = self._large_loss(shift)
-                slope = judged.weight_gradient @ (ahead - base) / radius
-                implicit[name] = float(slope)
-                if name == "wide radius":
-                    behind = self._trained(window, -shift)
-                    truth = (loss - self._large_loss(-shift)) / (2 * radius)
-                    slope = judged.weight_gradient @ (ahead - behind) / (2 * radius)
-                    implicit["wide radius, two-sided"] = float(slope)
-            along, norm = float(direct @ direction), float(direct.norm())
-            found.append(Seen(truth, along, norm, implicit))
+            for name, radius in radii.items():
+                ahead = self._trained(draw, radius * direction)
+                implicit[name] = float(gradient @ (ahead - base) / radius)
+            # the last radius is the wide one, and the other copy stands there
+            shift = WIDE * direction
+            above = self._large_loss(shift)
+            behind = self._trained(draw, -shift)
+            truth = (above - self._large_loss(-shift)) / (2 * WIDE)
+            slope = gradient @ (ahead - behind) / (2 * WIDE)
+            implicit["wide radius, two-sided"] = float(slope)
+            along = float(vector.grad @ direction)
+            found.append(Seen(truth, along, float(vector.grad.norm()), implicit))
         return found

@@ -1,5 +1,7 @@
 """What every network is to those who train, export and measure it."""
 
+from abc import ABC, abstractmethod
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -8,7 +10,7 @@ from zonas_edge.nn.spectral import Features
 from zonas_edge.space import TaskSpec
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Module, ABC):
     """A classifier of normalised images.
 
     Args:
@@ -24,5 +26,6 @@ class Classifier(nn.Module):
         self.architecture = architecture
         self.task = task
 
+    @abstractmethod
     def forward(self, x: Features) -> Float[Tensor, "batch classes"]:
-        raise NotImplementedError
+        """Logits."""

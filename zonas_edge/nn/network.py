@@ -46,9 +46,8 @@ class Cell(nn.Module):
 
     def forward(self, x: Features) -> Features:
         nodes: list[Tensor | None] = [x, *[None] * (NODES - 1)]
-        active: list[Tensor | None] = [
-            None
-        ] * NODES  # one ReLU for all of a node's edges
+        # a node's ReLU, once for all edges that begin there with a convolution
+        active: list[Tensor | None] = [None] * NODES
         for (source, target), op in zip(EDGES, self.operations, strict=True):
             value = nodes[source]
             if op is Op.NONE or value is None:
