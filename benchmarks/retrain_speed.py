@@ -22,7 +22,8 @@ from textbook_retrain import Network, Operation, TextbookRetraining
 from zonas_edge.architecture import Architecture, Stage
 from zonas_edge.cost import macs, parameters
 from zonas_edge.data.batches import DeviceSplit, Normalisation
-from zonas_edge.retrain import Retraining, RetrainSettings, default_batch
+from zonas_edge.learner import default_batch
+from zonas_edge.retrain import Retraining, RetrainSettings
 from zonas_edge.space import Op, TaskSpec
 
 CHANNELS, CLASSES = 16, 2

@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 from zonas_edge.architecture import Architecture, Stage
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Split
-from zonas_edge.retrain import (
-    Retraining,
-    RetrainRecord,
-    RetrainSettings,
-    default_batch,
-    mix,
-)
+from zonas_edge.learner import default_batch, mix
+from zonas_edge.retrain import Retraining, RetrainRecord, RetrainSettings
 from zonas_edge.space import Op, TaskSpec
 
 TASK = TaskSpec(1, 8, 8, 2)
@@ -112,7 +107,7 @@ def test_a_resumed_retraining_ends_with_the_same_bits(stopped: int) -> None:
 
 def test_norms_and_biases_do_not_decay() -> None:
     training = retraining(1)
-    groups = training._optimizer.param_groups  # noqa: SLF001 - its decay is the claim
+    groups = training._learner._optimizer.param_groups  # noqa: SLF001 - its decay is the claim
     assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
     assert all(weight.ndim > 1 for weight in groups[0]["params"])
     assert all(weight.ndim == 1 for weight in groups[1]["params"])

@@ -18,7 +18,12 @@ from zonas_edge.errors import ProfileError, UsageError
 from zonas_edge.profile import load_profile
 
 SETTINGS = Settings(
-    epochs=3, retrain_epochs=5, device="cpu", threads=1, published_protocol=False
+    epochs=3,
+    retrain_epochs=5,
+    trial_epochs=4,
+    device="cpu",
+    threads=1,
+    published_protocol=False,
 )
 TWICE = (
     "digits-x86-64-1000-zo-darts++-seed0: two cells of this name, of digits under"

@@ -60,7 +60,14 @@ def dataset(tmp_path: Path) -> Dataset:
 def request_(tmp_path: Path, dataset: Dataset) -> Request:
     file = tmp_path / "small.toml"
     file.write_text(a_profile(), encoding="utf-8")
-    settings = Settings(1, 3, "cpu", 1, published_protocol=True)
+    settings = Settings(
+        epochs=1,
+        retrain_epochs=3,
+        trial_epochs=0,
+        device="cpu",
+        threads=1,
+        published_protocol=True,
+    )
     (cell,) = cells_of(
         settings,
         methods=["zo-darts++"],
@@ -96,7 +103,7 @@ def test_each_epoch_is_looked_at_once_however_often_it_is_asked_for(
         save_state(run.retrain_checkpoint, training.state_dict())
         for _ in range(2):  # as after a kill, by another process
             Onlooker(run, request_, dataset).look()
-        averaged = training.state_dict()["averaged"]
+        averaged = training.state_dict()["learner"]["averaged"]
         weights: dict[str, torch.Tensor] = {
             name.removeprefix("module."): value
             for name, value in averaged.items()

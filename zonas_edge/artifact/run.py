@@ -58,6 +58,8 @@ class Run:
     record = _File("run.json")
     history = _File("history.jsonl")
     search_checkpoint = _File("search.ckpt")
+    candidates = _File("candidates.json")
+    trials_log = _File("trials.jsonl")
     architecture = _File("architecture.json")
     retrain_log = _File("retrain.jsonl")
     retrain_checkpoint = _File("retrain.ckpt")

@@ -52,6 +52,7 @@ def baseline(
         seed=seed,
         epochs=0,
         retrain_epochs=retrain_epochs,
+        trial_epochs=0,
         method=network.value,
         device=device.value,
         threads=threads,

@@ -37,6 +37,7 @@ def compare(
     ] = 3,
     epochs: o.Epochs = 30,
     retrain_epochs: o.RetrainEpochs = 100,
+    trial_epochs: o.TrialEpochs = None,
     device: o.DeviceName = o.Device.AUTO,
     workers: Annotated[
         int | None,
@@ -92,6 +93,7 @@ def compare(
         seeds=seeds,
         epochs=epochs,
         retrain_epochs=retrain_epochs,
+        trial_epochs=o.trials(trial_epochs, retrain_epochs),
         device=device.value,
         workers=workers,
         threads=threads_per_worker,

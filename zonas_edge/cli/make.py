@@ -22,6 +22,7 @@ def search(
     seed: o.Seed = 0,
     epochs: o.Epochs = 30,
     retrain_epochs: o.RetrainEpochs = 100,
+    trial_epochs: o.TrialEpochs = None,
     device: o.DeviceName = o.Device.AUTO,
     threads: o.Threads = None,
     method: o.Method = DEFAULT,
@@ -51,6 +52,7 @@ def search(
         seed=seed,
         epochs=epochs,
         retrain_epochs=retrain_epochs,
+        trial_epochs=o.trials(trial_epochs, retrain_epochs),
         method=method.value,
         device=device.value,
         threads=threads,
@@ -138,6 +140,7 @@ def run(
     seed: o.Seed = 0,
     epochs: o.Epochs = 30,
     retrain_epochs: o.RetrainEpochs = 100,
+    trial_epochs: o.TrialEpochs = None,
     device: o.DeviceName = o.Device.AUTO,
     threads: o.Threads = None,
     method: o.Method = DEFAULT,
@@ -181,6 +184,7 @@ def run(
         seed=seed,
         epochs=epochs,
         retrain_epochs=retrain_epochs,
+        trial_epochs=o.trials(trial_epochs, retrain_epochs),
         method=method.value,
         device=device.value,
         threads=threads,
@@ -212,8 +216,7 @@ def _search(session: "Session", progress: "Progress") -> None:
         session.run,
         session.request,
         session.dataset,
-        progress.search_epoch,
-        progress.selection,
+        progress,
     )
     for text in search_doubts(session.run):
         progress.warn(text)

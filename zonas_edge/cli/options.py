@@ -63,6 +63,15 @@ Epochs = Annotated[int, typer.Option(metavar="N", min=1, help="Epochs of the sea
 RetrainEpochs = Annotated[
     int, typer.Option(metavar="N", min=1, help="Epochs of retraining.")
 ]
+TrialEpochs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Epochs of all short trainings of candidates together; else as many as"
+        " of retraining.",
+    ),
+]
 DeviceName = Annotated[Device, typer.Option(help="What computes.")]
 Threads = Annotated[
     int | None,
@@ -145,6 +154,11 @@ EXPORTS = Path("exports")
 LOCAL = "local"
 MEASURING_S = 1800.0
 """As in ``zonas_edge.device.ssh``, which is not loaded for help."""
+
+
+def trials(trial_epochs: int | None, retrain_epochs: int) -> int:
+    """Epochs of trials: those asked for, else as many as of retraining."""
+    return retrain_epochs if trial_epochs is None else trial_epochs
 
 
 def class_names(words: str | None) -> tuple[str, ...] | None:

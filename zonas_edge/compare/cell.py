@@ -19,6 +19,7 @@ from zonas_edge.pipeline.retrain import run_retrain
 from zonas_edge.pipeline.session import session_of
 from zonas_edge.retrain import RetrainRecord
 from zonas_edge.search.record import EpochRecord
+from zonas_edge.trials import TrialRecord
 
 LAST = "validate"
 """The stage whose end makes a cell finished."""
@@ -86,6 +87,11 @@ class Teller:
         """Tell that networks are ranked."""
         self.tell("selection")
 
+    def trial(self, record: TrialRecord, trials: int, done: float) -> None:
+        """Tell of a trial of a candidate."""
+        del done  # a cell among many tells no time
+        self.tell(f"trial {record.number}/{trials}")
+
     def retrain_epoch(self, record: RetrainRecord, epochs: int) -> None:
         """Tell of an epoch of retraining."""
         self.tell(f"retrain {record.epoch}/{epochs}")
@@ -114,7 +120,7 @@ def make(task: Task, dataset: Dataset, teller: Teller) -> None:
     ) as session:
         run = session.run
         _remember_commit(run, task.commit)
-        choose_network(run, request, dataset, teller.search_epoch, teller.selection)
+        choose_network(run, request, dataset, teller)
         _retrain(task, run, dataset, teller)
         if not run.finished("export"):
             teller.tell("export")

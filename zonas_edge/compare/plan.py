@@ -33,6 +33,7 @@ class Settings:
     Args:
         epochs: of every search, >= 1.
         retrain_epochs: of every retraining, >= 1.
+        trial_epochs: of all trials of a cell's candidates together, >= 0.
         device: ``cpu`` or ``cuda``, as resolved.
         threads: of torch in every worker, >= 1.
         published_protocol: measure the test split after every retraining epoch too.
@@ -40,6 +41,7 @@ class Settings:
 
     epochs: int
     retrain_epochs: int
+    trial_epochs: int
     device: str
     threads: int
     published_protocol: bool
@@ -250,6 +252,7 @@ def _request(
         seed=seed,
         epochs=settings.epochs if method in METHODS else 0,
         retrain_epochs=settings.retrain_epochs,
+        trial_epochs=settings.trial_epochs if method in METHODS else 0,
         method=method,
         device=settings.device,
         flip=source.flip,

@@ -13,12 +13,12 @@ published code normalises test images by their own batches, which no device can 
 from zonas_edge.artifact import Run, append_line, read_lines
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
+from zonas_edge.learner import averaged_weights
 from zonas_edge.nn.evaluate import evaluate
 from zonas_edge.pipeline.checkpoint import load_state
 from zonas_edge.pipeline.deliver import open_test
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.retrain import network_with
-from zonas_edge.retrain import averaged_weights
 
 
 class Onlooker:
@@ -47,7 +47,9 @@ class Onlooker:
         epoch = int(state["epoch"])
         if any(line["epoch"] == epoch for line in read_lines(run.published_log)):
             return
-        network = network_with(run, self._dataset.task, averaged_weights(state))
+        network = network_with(
+            run, self._dataset.task, averaged_weights(state["learner"])
+        )
         test, _ = open_test(run, self._dataset)
         _, accuracy = evaluate(
             network.to(device), DeviceSplit.of(test, device), self._normalisation

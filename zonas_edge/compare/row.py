@@ -121,8 +121,8 @@ def row_of(cell: Cell, run: Run) -> Row:
 def _searched(search: Mapping[str, Any]) -> float | None:
     if "search_seconds" not in search:
         return None
-    seconds = search["search_seconds"] + search.get("selection_seconds", 0.0)
-    return round(float(seconds), 1)
+    parts = ("search_seconds", "selection_seconds", "trial_seconds")
+    return round(sum(float(search.get(part, 0.0)) for part in parts), 1)
 
 
 def _inside_after(cell: Cell, run: Run) -> int | None:

@@ -42,6 +42,7 @@ class Wanted:
         seeds: how many, from 0, >= 1.
         epochs: of every search, >= 1.
         retrain_epochs: of every retraining, >= 1.
+        trial_epochs: of all trials of a cell's candidates together, >= 0.
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: processes; None = one a GPU, or as many as the CPU has room for.
         threads: of torch in each worker, >= 1.
@@ -59,6 +60,7 @@ class Wanted:
     seeds: int
     epochs: int
     retrain_epochs: int
+    trial_epochs: int
     device: str
     workers: int | None
     threads: int
@@ -91,6 +93,7 @@ def compare(
     settings = Settings(
         epochs=wanted.epochs,
         retrain_epochs=wanted.retrain_epochs,
+        trial_epochs=wanted.trial_epochs,
         device=device,
         threads=wanted.threads,
         published_protocol=wanted.published_protocol,

@@ -4,14 +4,12 @@ Everything behind it (retraining, export, validation) is the same for both, so t
 reference network is an honest comparison.
 """
 
-from collections.abc import Callable
-
 from zonas_edge.artifact import Run, write_json
 from zonas_edge.constraint import number
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.pipeline.blueprint import costs_of
 from zonas_edge.pipeline.request import Request
-from zonas_edge.pipeline.search import OnSearch, check_budget, run_search
+from zonas_edge.pipeline.search import Listener, check_budget, run_search
 from zonas_edge.reference import ReferenceName
 from zonas_edge.scaling import excesses, reference_for
 
@@ -34,8 +32,7 @@ def choose_network(
     run: Run,
     request: Request,
     dataset: Dataset,
-    on_epoch: OnSearch,
-    on_selection: Callable[[], None],
+    listener: Listener,
 ) -> None:
     """Write the network that the request's method comes to, or go on with a search.
 
@@ -43,14 +40,13 @@ def choose_network(
         run: its folder, locked.
         request: what is asked for.
         dataset: a search reads its train and val splits.
-        on_epoch: told of each epoch of a search.
-        on_selection: told when the ranking of a search begins.
+        listener: told how a search goes.
 
     Raises:
         BudgetError: the budget can't be met.
     """
     if request.reference is None:
-        run_search(run, request, dataset, on_epoch, on_selection)
+        run_search(run, request, dataset, listener)
     else:
         run_baseline(run, request, request.reference, dataset)
 

@@ -33,6 +33,8 @@ class Request:
         seed: of everything random, >= 0.
         epochs: of the search; a reference network has none.
         retrain_epochs: of retraining.
+        trial_epochs: passes over the train split that all trials of candidates may
+            take together; 0 leaves the choice to the supernet's ranking.
         method: how to search, a name of ``search.method``; or a reference network.
         device: ``cpu`` or ``cuda``, as resolved.
         flip: the user's word that a mirrored image keeps its class.
@@ -45,6 +47,7 @@ class Request:
     seed: int
     epochs: int
     retrain_epochs: int
+    trial_epochs: int
     method: str
     device: str
     flip: bool = False
@@ -59,6 +62,7 @@ class Request:
             "seed": self.seed,
             "epochs": self.epochs,
             "retrain_epochs": self.retrain_epochs,
+            "trial_epochs": self.trial_epochs,
             "method": self.method,
             "device": self.device,
             "flip": self.flip,
@@ -80,6 +84,7 @@ class Request:
                 seed=int(data["seed"]),
                 epochs=int(data["epochs"]),
                 retrain_epochs=int(data["retrain_epochs"]),
+                trial_epochs=int(data["trial_epochs"]),
                 method=_known_method(str(data["method"])),
                 device=str(data["device"]),
                 flip=bool(data["flip"]),

@@ -8,22 +8,28 @@ from torch import Tensor
 from zonas_edge.artifact import Run
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
+from zonas_edge.learner import default_batch
 from zonas_edge.nn.build import build
 from zonas_edge.nn.classifier import Classifier
 from zonas_edge.pipeline.blueprint import read_blueprint
 from zonas_edge.pipeline.checkpoint import load_state, save_state
 from zonas_edge.pipeline.epochs import go_on, run_epochs
 from zonas_edge.pipeline.request import Request
-from zonas_edge.retrain import (
-    Retraining,
-    RetrainRecord,
-    RetrainSettings,
-    default_batch,
-)
+from zonas_edge.retrain import Retraining, RetrainRecord, RetrainSettings
 from zonas_edge.space import TaskSpec
 
 OnRetrain = Callable[[RetrainRecord, int], None]
 """Called after each epoch with its record and the number of epochs."""
+
+
+def retrain_settings(request: Request, dataset: Dataset) -> RetrainSettings:
+    """The settings of the retraining that a request means."""
+    return RetrainSettings(
+        epochs=request.retrain_epochs,
+        batch_size=default_batch(len(dataset.train)),
+        seed=request.seed,
+        flip=dataset.flip,
+    )
 
 
 def run_retrain(
@@ -40,12 +46,7 @@ def run_retrain(
     if run.finished("retrain"):
         return
     blueprint = read_blueprint(run)
-    settings = RetrainSettings(
-        epochs=request.retrain_epochs,
-        batch_size=default_batch(len(dataset.train)),
-        seed=request.seed,
-        flip=dataset.flip,
-    )
+    settings = retrain_settings(request, dataset)
     normalisation = Normalisation.of(dataset.train)
     training = Retraining(
         blueprint,

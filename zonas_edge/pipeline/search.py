@@ -1,14 +1,13 @@
 """The search as a step of a run: history, checkpoints, selection, architecture."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from zonas_edge.architecture import Architecture
-from zonas_edge.artifact import Run, write_json
+from zonas_edge.artifact import Run, read_json, write_json
 from zonas_edge.constraint import (
     Constraint,
     check_reachable,
@@ -21,18 +20,35 @@ from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.blueprint import costs_of, read_blueprint
 from zonas_edge.pipeline.epochs import go_on, run_epochs
 from zonas_edge.pipeline.request import Request, halves
+from zonas_edge.pipeline.trials import run_trials
 from zonas_edge.reference import Reference
 from zonas_edge.search.feed import SearchData
 from zonas_edge.search.loop import Search
 from zonas_edge.search.method import METHODS
 from zonas_edge.search.record import EpochRecord
-from zonas_edge.search.selection import Selection, SelectionSettings, select
+from zonas_edge.search.selection import (
+    Candidate,
+    Selection,
+    SelectionSettings,
+    select,
+)
 from zonas_edge.search.settings import SearchSettings, default_batch
 from zonas_edge.seed import derived_seed
 from zonas_edge.space import SearchSpace
+from zonas_edge.trials import TrialRecord
 
-OnSearch = Callable[[EpochRecord, int], None]
-"""Called after each epoch with its record and the number of epochs."""
+
+class Listener(Protocol):
+    """Who is told how a search goes."""
+
+    def search_epoch(self, record: EpochRecord, epochs: int) -> None:
+        """Hear of an epoch, and of how many there are."""
+
+    def selection(self) -> None:
+        """Hear that networks drawn from the mixture are ranked."""
+
+    def trial(self, record: TrialRecord, trials: int, done: float) -> None:
+        """Hear of a short training of one of them, and how far all of them are."""
 
 
 def check_budget(request: Request, dataset: Dataset) -> tuple[Constraint, ...]:
@@ -71,8 +87,7 @@ def run_search(
     run: Run,
     request: Request,
     dataset: Dataset,
-    on_epoch: OnSearch,
-    on_selection: Callable[[], None],
+    listener: Listener,
 ) -> Architecture:
     """Search, or go on searching, and write the chosen architecture.
 
@@ -80,8 +95,7 @@ def run_search(
         run: its folder; a checkpoint in it is gone on from.
         request: what is asked for.
         dataset: its train split is searched on, its val split ranks.
-        on_epoch: told of each epoch.
-        on_selection: told when the ranking begins.
+        listener: told how it goes.
 
     Raises:
         BudgetError: the budget can't be met.
@@ -105,30 +119,66 @@ def run_search(
     run.mark("search", "started")
     run.update(search_settings=asdict(settings))
     seconds = run_epochs(
-        search, on_epoch=lambda record: on_epoch(record, settings.epochs), **files
+        search,
+        on_epoch=lambda record: listener.search_epoch(record, settings.epochs),
+        **files,
     )
-    on_selection()
+    selection, ranking_seconds = _selected(run, request, dataset, search, listener)
+    outcome = run_trials(
+        run,
+        [candidate.architecture for candidate in selection.ranking],
+        request,
+        dataset,
+        listener.trial,
+    )
+    best = selection.ranking[outcome.winner]
+    write_json(run.architecture, best.architecture.to_json())
+    summary = _summary(search, selection, best, request, dataset)
+    spent: dict[str, Any] = {
+        "search_seconds": seconds,
+        "selection_seconds": ranking_seconds,
+        "trial_seconds": outcome.seconds,
+    }
+    run.update(search=summary | {"trials": outcome.to_json()} | spent)
+    run.mark("search", "finished")
+    return best.architecture
+
+
+def _selected(
+    run: Run,
+    request: Request,
+    dataset: Dataset,
+    search: Search,
+    listener: Listener,
+) -> tuple[Selection, float]:
+    """The networks that come into question, and the seconds that finding them took.
+
+    They are written down, so that trials that were killed go on with the same ones.
+    """
+    if run.candidates.is_file():
+        kept = read_json(run.candidates)
+        try:
+            return Selection.from_json(kept), float(kept["seconds"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{run.candidates}: damaged ({error})",
+                "delete it, and repeat the command with --resume",
+            ) from None
+    listener.selection()
     begun = perf_counter()
     selection = select(
         search.supernet,
         search.mixture(),
-        limits,
-        train=train,
+        search.constraints,
+        train=DeviceSplit.of(dataset.train, request.device),
         val=DeviceSplit.of(dataset.val, request.device),
-        normalisation=normalisation,
+        normalisation=Normalisation.of(dataset.train),
         rng=np.random.default_rng(derived_seed(request.seed, "selection")),
-        settings=SelectionSettings.of(settings.method),
+        settings=SelectionSettings.of(search.settings.method),
     )
-    best = selection.best.architecture
-    write_json(run.architecture, best.to_json())
-    summary = _summary(search, selection, request, dataset)
-    spent: dict[str, Any] = {
-        "search_seconds": seconds,
-        "selection_seconds": round(perf_counter() - begun, 1),
-    }
-    run.update(search=summary | spent)
-    run.mark("search", "finished")
-    return best
+    seconds = round(perf_counter() - begun, 1)
+    write_json(run.candidates, {**selection.to_json(), "seconds": seconds})
+    return selection, seconds
 
 
 def read_architecture(run: Run) -> Architecture:
@@ -148,10 +198,13 @@ def read_architecture(run: Run) -> Architecture:
 
 
 def _summary(
-    search: Search, selection: Selection, request: Request, dataset: Dataset
+    search: Search,
+    selection: Selection,
+    best: Candidate,
+    request: Request,
+    dataset: Dataset,
 ) -> dict[str, Any]:
     """What ``run.json`` keeps of a search."""
-    best = selection.best
     taken = search.stock()
     return {
         "epochs": search.epoch,
@@ -166,7 +219,7 @@ def _summary(
         "repaired": selection.repaired,
         "ranked": selection.ranked,
         "ranking_loss": {
-            "best": best.loss,
+            "best": selection.ranking[0].loss,
             "worst": selection.ranking[-1].loss,
         },
         "val_accuracy": best.accuracy,

@@ -49,6 +49,7 @@ class Asked:
         seed: of everything random, >= 0.
         epochs: of the search, >= 1; 0 for a reference network.
         retrain_epochs: of retraining, >= 1.
+        trial_epochs: of all trials of candidates together, >= 0.
         method: a name of ``search.method``, or of a reference network.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of torch, None for its own choice.
@@ -66,6 +67,7 @@ class Asked:
     seed: int
     epochs: int
     retrain_epochs: int
+    trial_epochs: int
     method: str
     device: str
     threads: int | None
@@ -142,6 +144,7 @@ def new_session(
         seed=asked.seed,
         epochs=asked.epochs,
         retrain_epochs=asked.retrain_epochs,
+        trial_epochs=asked.trial_epochs,
         method=asked.method,
         device=device,
         flip=asked.flip,

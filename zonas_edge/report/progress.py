@@ -22,6 +22,7 @@ from zonas_edge.profile import Budget
 from zonas_edge.report.words import plain
 from zonas_edge.retrain import RetrainRecord
 from zonas_edge.search.record import EpochRecord
+from zonas_edge.trials import TrialRecord
 
 BAR = 40
 """Columns of the bar."""
@@ -51,8 +52,8 @@ class Progress:
         self._budget: Budget | None = None
         self._phase = ""
         self._begun = 0.0
-        self._done_before: int | None = None
-        self._epoch = (0, 1)
+        self._done_before: float | None = None
+        self._number = (0, 1)
         self._figures: dict[str, str] = {}
         self._live: Live | None = None
         if not quiet and _can_repaint(self._console):
@@ -94,7 +95,7 @@ class Progress:
         """Begin a phase: its clock starts, and costs are shown against the budget."""
         self._phase, self._budget = phase, budget
         self._begun, self._done_before = self._clock(), None
-        self._epoch, self._figures = (0, 1), {}
+        self._number, self._figures = (0, 1), {}
 
     def step(self, text: str) -> None:
         """Show one step of work that has no epochs."""
@@ -111,22 +112,41 @@ class Progress:
         self.begin("selection")
         self.step("comparing networks drawn from the mixture")
 
+    def trial(self, record: TrialRecord, trials: int, done: float) -> None:
+        """Show a short training of a candidate; ``done`` of all their steps."""
+        if self._phase != "trial":
+            self.begin("trial")
+        self._tell(record.number, trials, trial_figures(record), done)
+
     def retrain_epoch(self, record: RetrainRecord, epochs: int) -> None:
         """Show an epoch of retraining."""
         self._tell(record.epoch, epochs, retrain_figures(record))
 
     # -- how it is shown -------------------------------------------------------
 
-    def _tell(self, epoch: int, epochs: int, figures: Mapping[str, str]) -> None:
+    def _tell(
+        self,
+        number: int,
+        count: int,
+        figures: Mapping[str, str],
+        done: float | None = None,
+    ) -> None:
+        """Show a part of the work, ``done`` of which is done if parts are unequal."""
+        if done is None:
+            done, before = number / count, (number - 1) / count
+        else:
+            before = 0.0 if number == 1 else done
         if self._done_before is None:  # a resumed run begins in the middle
-            self._done_before = epoch - 1
-        self._epoch = (epoch, epochs)
-        spent = self._clock() - self._begun
-        left = spent / (epoch - self._done_before) * (epochs - epoch)
-        self._figures = {**figures, "time left": duration(left)}
+            self._done_before = before
+        self._number = (number, count)
+        self._figures = dict(figures)
+        if done > self._done_before:
+            spent = self._clock() - self._begun
+            left = spent / (done - self._done_before) * (1 - done)
+            self._figures["time left"] = duration(left)
         if self._live is None and not self._quiet:
             told = ", ".join(f"{key} {value}" for key, value in self._figures.items())
-            self._print(f"{self._phase} {epoch}/{epochs}: {told}")
+            self._print(f"{self._phase} {number}/{count}: {told}")
 
     def _print(self, text: str, style: str | None = None) -> None:
         self._console.print(Text(plain(text), style=style or ""))
@@ -134,11 +154,12 @@ class Progress:
     def _picture(self) -> RenderableType:
         if not self._phase:
             return Text("")
-        epoch, epochs = self._epoch
+        number, count = self._number
+        word = "trial" if self._phase == "trial" else "epoch"
         heading = Table.grid(padding=(0, 1))
         cells: list[RenderableType] = [Text(self._phase, style="bold")]
-        if epoch:
-            cells += [ProgressBar(epochs, epoch, BAR), Text(f"epoch {epoch}/{epochs}")]
+        if number:
+            cells += [ProgressBar(count, number, BAR), Text(f"{word} {number}/{count}")]
         heading.add_row(*cells)
         figures = Table.grid(padding=(0, 2))
         for name, value in self._figures.items():
@@ -177,6 +198,16 @@ def retrain_figures(record: RetrainRecord) -> dict[str, str]:
         "val loss": f"{record.val_loss:.3f}",
         "val accuracy": f"{record.val_accuracy:.3f}",
         "best epoch": f"{record.best_epoch}",
+    }
+
+
+def trial_figures(record: TrialRecord) -> dict[str, str]:
+    """What a short training of a candidate is told by."""
+    return {
+        "round": f"{record.round}",
+        "steps": f"{record.steps:,}",
+        "val loss": f"{record.val_loss:.3f}",
+        "val accuracy": f"{record.val_accuracy:.3f}",
     }
 
 

@@ -229,6 +229,18 @@ def _search_rows(found: dict[str, Any], method: str) -> Iterator[tuple[str, str]
     )
     repaired = ", made to fit the budget" if found["repaired"] else ""
     yield "selection", f"{ranked}{repaired}"
+    if tried := found["trials"]["trials"]:
+        yield "trials", _trials(found["trials"], tried)
+
+
+def _trials(found: dict[str, Any], tried: int) -> str:
+    """Who has won the short trainings, and by what."""
+    return (
+        f"{found['entrants']} networks in {tried} short trainings; the winner (number"
+        f" {found['winner'] + 1} of the selection): val loss {found['val_loss']:.3f},"
+        f" val accuracy {found['val_accuracy']:.3f} after"
+        f" {count(found['steps'], 'step')}"
+    )
 
 
 def _data(dataset: dict[str, Any]) -> str:

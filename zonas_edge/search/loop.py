@@ -61,7 +61,7 @@ class Search:
         self.settings = settings
         self.epoch = 0
         self.alpha_updates = 0
-        self._constraints = tuple(constraints)
+        self.constraints = tuple(constraints)
         dtype = torch.float64 if method.float64 else torch.float32
         device = data.weights.images.device
         self._generator = torch.Generator().manual_seed(
@@ -226,7 +226,7 @@ class Search:
             stable_epochs=self._stock.stable,
             strength=self._pull.strength,
             **means(losses, answers),
-            **stock_of(mixture, self._constraints, sizes=self.sizes),
+            **stock_of(mixture, self.constraints, sizes=self.sizes),
         )
 
     # -- checkpoint -------------------------------------------------------------

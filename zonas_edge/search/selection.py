@@ -1,4 +1,4 @@
-"""From the final mixture to one network inside the budget.
+"""From the final mixture to a few networks inside the budget, ranked.
 
 The published code retrains three unranked draws, whatever their size. Here the draws
 (and the most probable network) are simplified, those outside any limit are dropped, and
@@ -10,9 +10,10 @@ Source: sections 7 and 13 of the design.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,10 +91,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Selection:
-    """What the selection found.
+    """What the selection found. The candidates' trials decide among them.
 
     Args:
-        ranking: networks inside the budget, best first.
+        ranking: networks inside the budget, best first by the supernet.
         drawn: networks drawn, the most probable one included.
         distinct: different ones among them that are connected.
         fitting: of these, those inside the budget.
@@ -108,13 +109,59 @@ class Selection:
 
     @property
     def best(self) -> Candidate:
-        """The chosen network."""
+        """The network that the ranking puts first."""
         return self.ranking[0]
 
     @property
     def ranked(self) -> int:
         """Networks that were compared."""
         return sum(candidate.loss is not None for candidate in self.ranking)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; ``from_json`` reads it back."""
+        return {
+            "drawn": self.drawn,
+            "distinct": self.distinct,
+            "fitting": self.fitting,
+            "repaired": self.repaired,
+            "ranking": [
+                {
+                    "architecture": each.architecture.to_json(),
+                    "loss": each.loss,
+                    "accuracy": each.accuracy,
+                }
+                for each in self.ranking
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Selection":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: if the object is no selection.
+        """
+        try:
+            ranking = tuple(
+                Candidate(
+                    Architecture.from_json(each["architecture"]),
+                    each["loss"],
+                    each["accuracy"],
+                )
+                for each in data["ranking"]
+            )
+            found = cls(
+                ranking=ranking,
+                drawn=int(data["drawn"]),
+                distinct=int(data["distinct"]),
+                fitting=int(data["fitting"]),
+                repaired=bool(data["repaired"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no selection: {error}") from error
+        if not ranking:
+            raise ValueError("no selection: nothing in it")
+        return found
 
 
 def draw(
@@ -203,7 +250,7 @@ def select(
     rng: np.random.Generator,
     settings: SelectionSettings,
 ) -> Selection:
-    """Choose the network to retrain; the test split plays no part.
+    """Choose the networks that come into question; the test split plays no part.
 
     Raises:
         BudgetError: if no network inside every limit was found.
