@@ -73,6 +73,7 @@ def test_a_run_stopped_at_random_points_ends_in_the_same_bytes(
     places = [
         (folder / "history.jsonl", 2, 0.05),
         (folder / "history.jsonl", 3, 0.5),  # while networks are compared
+        (folder / "trials.jsonl", 1, 0.05),
         (folder / "retrain.jsonl", 2, 0.05),
         (folder / "model.onnx", 1, 0.3),  # while it is measured
     ]
@@ -88,7 +89,7 @@ def test_a_run_stopped_at_random_points_ends_in_the_same_bytes(
     whole = done.folder / "exports" / "whole"
     for name in ("architecture.json", "weights.pt"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
-    for name in ("history.jsonl", "retrain.jsonl"):
+    for name in ("history.jsonl", "trials.jsonl", "retrain.jsonl"):
         assert epochs(folder / name) == epochs(whole / name), name
 
 

@@ -10,6 +10,7 @@ from zonas_edge.profile import Budget
 from zonas_edge.report.progress import Progress, duration, search_figures
 from zonas_edge.retrain import RetrainRecord
 from zonas_edge.search.record import EpochRecord
+from zonas_edge.trials import TrialRecord
 
 EPOCH = EpochRecord(
     epoch=3,
@@ -29,6 +30,15 @@ EPOCH = EpochRecord(
 )
 RETRAIN = RetrainRecord(
     epoch=1, train_loss=0.5, val_loss=0.25, val_accuracy=0.875, best_epoch=1
+)
+TRIAL = TrialRecord(
+    number=1,
+    round=1,
+    candidate=0,
+    steps=40,
+    train_loss=1.5,
+    val_loss=0.75,
+    val_accuracy=0.5,
 )
 BUDGET = Budget(parameters=800_000, latency_p95_ms=5.0)
 
@@ -55,6 +65,8 @@ def shown(*, quiet: bool = False, terminal: bool = False) -> str:
         progress.search_epoch(EPOCH, 50)
         progress.search_epoch(replace(EPOCH, epoch=4, validation_loss=None), 50)
         progress.selection()
+        progress.trial(TRIAL, 6, 0.125)
+        progress.trial(replace(TRIAL, number=5, round=2, steps=80), 6, 0.75)
         progress.begin("retrain")
         progress.retrain_epoch(RETRAIN, 100)
         progress.warn("licensed CC BY-NC\x1b[31m")
@@ -72,6 +84,10 @@ def test_elsewhere_than_on_a_terminal_every_epoch_is_a_line() -> None:
         " of 800,000, expected latency 1.234 of 5 ms, entropy 0.500, mean maximum"
         " 0.750, alpha updates 1,200, time left 7:40\n"
         "selection: comparing networks drawn from the mixture\n"
+        "trial 1/6: round 1, steps 40, val loss 0.750, val accuracy 0.500,"
+        " time left 1:10\n"
+        "trial 5/6: round 2, steps 80, val loss 0.750, val accuracy 0.500,"
+        " time left 0:07\n"
         "retrain 1/100: train loss 0.500, val loss 0.250, val accuracy 0.875,"
         " best epoch 1, time left 16:30\n"
         "warning: licensed CC BY-NC?[31m\n"
