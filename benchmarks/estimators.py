@@ -16,6 +16,9 @@ batch in a window.
 gradient and the true one, when the direct part is known in every entry and the implicit
 one along a single direction, weighted with rho. Random directions tell it without the
 whole gradient: products with them are, times the number of entries, inner products.
+
+``along_direct`` holds slopes along one direction that is not random: that of the mean
+direct gradient, in draws which that mean has not seen.
 """
 
 import argparse
@@ -26,6 +29,7 @@ from typing import Any
 
 import commandline
 import numpy as np
+import torch
 from cases import WINDOW, phases
 from measuring import facts
 from standpoint import Seen, Standpoint
@@ -67,7 +71,9 @@ def judged(seen: list[list[Seen]], entries: int) -> dict[str, Any]:
     draws = len(truth)
     others = (truth.sum(0) - truth) / (draws - 1)
     direct = np.array([[one.direct for one in row] for row in seen])
-    squared = np.array([[one.direct_norm**2 for one in row] for row in seen])
+    squared = np.array(
+        [[float(one.direct_gradient.square().sum()) for one in row] for row in seen]
+    )
     # the square of the true gradient's norm, by products of different draws
     size = entries * float(np.mean(truth * others))
     rows = [{"estimator": "direct alone"} | agreement(direct, others)]
@@ -90,6 +96,29 @@ def judged(seen: list[list[Seen]], entries: int) -> dict[str, Any]:
     }
 
 
+def along_direct(
+    stand: Standpoint, seen: list[list[Seen]], draws: int
+) -> dict[str, Any]:
+    """The same along the mean direct gradient, where first-order DARTS would go.
+
+    Args:
+        stand: from where.
+        seen: ``[draw][direction]``, whose direct gradients are averaged.
+        draws: new ones, which that average has not seen.
+    """
+    gradient = torch.stack([row[0].direct_gradient for row in seen]).mean(0)
+    direction = gradient / gradient.norm()
+    fresh = [stand.seen(stand.draw(), [direction])[0] for _ in range(draws)]
+    return {
+        "truth": [one.truth for one in fresh],
+        "direct alone": [one.direct for one in fresh],
+        **{
+            name: [one.direct + one.implicit[name] for one in fresh]
+            for name in fresh[0].implicit
+        },
+    }
+
+
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Both phases at both rates."""
     made, found = facts(arguments.device), []
@@ -105,6 +134,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             for number in range(arguments.draws):
                 commandline.tell(f"{phase.name}, {label}: draw {number + 1}")
                 seen.append(stand.seen(stand.draw(), directions))
+            figures = judged(seen, stand.entries) | {
+                "along_direct": along_direct(stand, seen, arguments.draws)
+            }
             found.append(
                 {
                     "phase": phase.name,
@@ -112,13 +144,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                     "radii": stand.radii(),
                     "seconds": round(time.monotonic() - begun, 1),
                 }
-                | judged(seen, stand.entries)
+                | figures
             )
     return {
         "schema": 1,
-        "benchmark": f"estimators-{arguments.dataset}",
+        "benchmark": f"estimators-{dataset.name}",
         "quick": arguments.quick,
-        "dataset": arguments.dataset,
+        "dataset": dataset.name,
         "channels": arguments.channels,
         "depth": arguments.depth,
         "batch": arguments.batch,
@@ -145,6 +177,11 @@ def text(result: dict[str, Any]) -> str:
             f"  {row['estimator']:>24}, rho {row['rho']:g}: alignment"
             f" {row['alignment']:+.3f}"
             for row in part["steps"]
+        ]
+        lines += [
+            f"  along the direct gradient, {name}: {np.mean(slopes):+.4f}"
+            f" ({min(slopes):+.4f} to {max(slopes):+.4f})"
+            for name, slopes in part["along_direct"].items()
         ]
     return "\n".join(lines)
 

@@ -32,20 +32,20 @@ class Draw:
     validation: Batch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Seen:
     """What one draw shows along one direction.
 
     Args:
         truth: central difference of the large sample's loss.
         direct: slope through alpha.
-        direct_norm: of the direct gradient.
+        direct_gradient: of which that is a component.
         implicit: slope through the weights, by name of the estimator.
     """
 
     truth: float
     direct: float
-    direct_norm: float
+    direct_gradient: Tensor
     implicit: dict[str, float]
 
 
@@ -171,6 +171,7 @@ class Standpoint:
             batch.images, batch.labels, self._window.mixture(self.alphas)
         )
         gradient, base = judged.weight_gradient, self.copy.flat.data.clone()
+        partial = vector.grad.clone()
         radii, found = self.radii(), []
         for direction in directions:
             implicit: dict[str, float] = {}
@@ -184,6 +185,5 @@ class Standpoint:
             truth = (above - self._large_loss(-shift)) / (2 * WIDE)
             slope = gradient @ (ahead - behind) / (2 * WIDE)
             implicit["wide radius, two-sided"] = float(slope)
-            along = float(vector.grad @ direction)
-            found.append(Seen(truth, along, float(vector.grad.norm()), implicit))
+            found.append(Seen(truth, float(partial @ direction), partial, implicit))
         return found

@@ -128,6 +128,9 @@ def test_estimators_prints_what_it_promises(device: str) -> None:
         assert {slope["passes"] for slope in row["slopes"]} == {11, 21, 31}
         assert len(row["steps"]) == 3 * (len(names) - 1)
         assert all(-1 <= slope["correlation"] <= 1 for slope in row["slopes"])
+        along = row["along_direct"]
+        assert along.keys() == {"truth", *names}
+        assert {len(slopes) for slopes in along.values()} == {2}
 
 
 def test_alignment_is_the_cosine_of_a_step_with_the_true_gradient() -> None:
@@ -141,7 +144,7 @@ def test_alignment_is_the_cosine_of_a_step_with_the_true_gradient() -> None:
         estimators.Seen(
             truth=(direct + implicit) @ along,
             direct=direct @ along,
-            direct_norm=3.0,
+            direct_gradient=torch.tensor(direct),
             implicit={"exact": implicit @ along},
         )
         for along in directions
@@ -158,6 +161,36 @@ def test_alignment_is_the_cosine_of_a_step_with_the_true_gradient() -> None:
     assert exact["correlation"] == pytest.approx(1)
     assert exact["sign_agreement"] == 1
     assert alone["correlation"] == pytest.approx(math.sqrt(1 / 2), rel=0.05)
+
+
+def test_fresh_draws_are_tried_along_the_mean_direct_gradient() -> None:
+    estimators = script("estimators")
+
+    def a_seen(direct: float, gradient: list[float]) -> Any:
+        return estimators.Seen(
+            truth=5.0,
+            direct=direct,
+            direct_gradient=torch.tensor(gradient),
+            implicit={"some": 0.5},
+        )
+
+    class Stand:
+        """From where the second entry of alpha has all of the slope."""
+
+        def draw(self) -> None:
+            """Nothing that matters here."""
+
+        def seen(self, draw: None, directions: list[torch.Tensor]) -> list[Any]:
+            assert draw is None
+            (direction,) = directions
+            return [a_seen(7 * float(direction[1]), [0, 7])]
+
+    before = [[a_seen(0, [6, 0])], [a_seen(0, [0, 8])]]
+    assert estimators.along_direct(Stand(), before, 2) == {
+        "truth": [5.0, 5.0],
+        "direct alone": pytest.approx([5.6, 5.6]),
+        "some": pytest.approx([6.1, 6.1]),
+    }
 
 
 def test_slopes_are_of_direct_convolutions() -> None:
