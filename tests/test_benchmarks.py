@@ -183,9 +183,9 @@ def test_fresh_draws_are_tried_along_the_mean_direct_gradient() -> None:
         def seen(self, draw: None, directions: list[torch.Tensor]) -> list[Any]:
             assert draw is None
             (direction,) = directions
-            return [a_seen(7 * float(direction[1]), [0, 7])]
+            return [a_seen(7 * float(direction[1]), [0.0, 7.0])]
 
-    before = [[a_seen(0, [6, 0])], [a_seen(0, [0, 8])]]
+    before = [[a_seen(0.0, [6.0, 0.0])], [a_seen(0.0, [0.0, 8.0])]]
     assert estimators.along_direct(Stand(), before, 2) == {
         "truth": [5.0, 5.0],
         "direct alone": pytest.approx([5.6, 5.6]),
