@@ -33,6 +33,7 @@ def row_of(run: Path) -> dict[str, Any]:
         "epochs": request["epochs"],
         "epochs_run": search["epochs"],
         "retrain_epochs": request["retrain_epochs"],
+        "trial_epochs": request["trial_epochs"],
         "method": request["method"],
         "alpha_updates": search["alpha_updates"],
         "mean_maximum": search["mean_maximum"],
@@ -53,7 +54,9 @@ def row_of(run: Path) -> dict[str, Any]:
         "limits": report["limits"],
         "parity_val": record["export"]["parity"],
         "test_openings": record["test_openings"],
-        "search_seconds": search["search_seconds"] + search["selection_seconds"],
+        "search_seconds": sum(
+            search[f"{part}_seconds"] for part in ("search", "selection", "trial")
+        ),
         "retrain_seconds": record["retrain"]["retrain_seconds"],
         "environment": record["environment"],
     }

@@ -40,6 +40,7 @@ def breast_search(device: str, epochs: int = EPOCHS) -> dict[str, Any]:
             *(sys.executable, "-m", "zonas_edge", "search", "--profile", _PROFILE),
             *("--dataset", "breastmnist", "--offline", "--no-retrain", "--quiet"),
             *("--epochs", str(epochs), "--device", device, "--seed", "0"),
+            *("--trial-epochs", "0"),  # they are retraining, which has its own figure
             *("--threads", str(torch.get_num_threads())),
             *("--out", folder, "--name", "speed"),
         ]

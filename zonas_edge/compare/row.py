@@ -38,7 +38,7 @@ class Row:
         auc: as ``accuracy``.
         accuracy_max_over_test_epochs: the published protocol's figure, for comparison
             with printed tables only; None if it wasn't asked for.
-        search_seconds: search and ranking; None where nothing was searched.
+        search_seconds: search, ranking and trials; None where nothing was searched.
         retrain_seconds: retraining.
         latency_p50_ms: median of one inference on the machine that validated.
         latency_p95_ms: 95th percentile.

@@ -26,7 +26,7 @@ QUESTIONS: dict[Figure, tuple[str, str]] = {
     "val_accuracy": ("val accuracy at the chosen epoch", ".3f"),
     "parameters": ("parameters", ",.0f"),
     "macs": ("MACs", ",.0f"),
-    "search_seconds": ("search and ranking, seconds", ",.0f"),
+    "search_seconds": ("search, ranking and trials, seconds", ",.0f"),
     "retrain_seconds": ("retraining, seconds", ",.0f"),
     "latency_p50_ms": ("latency here, p50, ms", ".3f"),
     "latency_p95_ms": ("latency here, p95, ms", ".3f"),
