@@ -12,6 +12,8 @@ from zonas_edge.report.questions import (
     overview_tables,
 )
 from zonas_edge.report.table import Table
+from zonas_edge.report.words import count
+from zonas_edge.search.method import METHODS
 
 
 def comparison(result: dict[str, Any]) -> str:
@@ -29,11 +31,19 @@ def _made(result: dict[str, Any]) -> str:
     settings, environment = result["settings"], result["environment"]
     commits = ", ".join(commit[:10] for commit in result["commits"])
     where = environment["cpu"] if environment["device"] == "cpu" else ""
+    epochs = [count(settings["retrain_epochs"], "retraining epoch")]
+    methods = {row["method"] for row in result["rows"]}
+    if any(METHODS[name].trained for name in methods.intersection(METHODS)):
+        tried = settings.get("trial_epochs", 0)  # older results had no trials
+        epochs = [
+            count(settings["epochs"], "search epoch"),
+            f"{count(tried, 'epoch')} of trials" if tried else "no trials",
+            *epochs,
+        ]
     return (
-        f"{settings['epochs']} search epochs,"
-        f" {settings['retrain_epochs']} retraining epochs;"
-        f" {where or environment['device']}, {settings['workers']} workers of"
-        f" {settings['threads']} thread, torch {environment['torch']},"
+        f"{', '.join(epochs)}; {where or environment['device']},"
+        f" {count(settings['workers'], 'worker')} of"
+        f" {count(settings['threads'], 'thread')}, torch {environment['torch']},"
         f" onnxruntime {environment['onnxruntime']}, {result['date']},"
         f" commit {commits}. {result['note']}".rstrip()
     )
