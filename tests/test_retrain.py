@@ -1,18 +1,14 @@
 """Retraining learns, chooses its epoch on val, and goes on where it stopped."""
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from zonas_edge.architecture import Architecture, Stage
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Split
-from zonas_edge.learner import default_batch, mix
 from zonas_edge.retrain import Retraining, RetrainRecord, RetrainSettings
 from zonas_edge.space import Op, TaskSpec
 
@@ -103,58 +99,6 @@ def test_a_resumed_retraining_ends_with_the_same_bits(stopped: int) -> None:
         torch.equal(value, resumed.weights[name])
         for name, value in whole.weights.items()
     )
-
-
-def test_norms_and_biases_do_not_decay() -> None:
-    training = retraining(1)
-    groups = training._learner._optimizer.param_groups  # noqa: SLF001 - its decay is the claim
-    assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
-    assert all(weight.ndim > 1 for weight in groups[0]["params"])
-    assert all(weight.ndim == 1 for weight in groups[1]["params"])
-
-
-def test_the_rate_rises_then_falls_along_a_cosine() -> None:
-    settings = RetrainSettings(epochs=1, batch_size=1, seed=0, flip=False)
-    assert settings.rate_at(0.0) == 0
-    assert settings.rate_at(0.025) == pytest.approx(0.0015)
-    assert settings.rate_at(0.05) == pytest.approx(0.003)
-    assert settings.rate_at(0.05 + 0.95 / 2) == pytest.approx(0.0015)
-    assert settings.rate_at(1.0) == pytest.approx(0, abs=1e-12)
-
-
-@given(seed=st.integers(0, 10_000), probability=st.sampled_from([0.0, 0.5, 1.0]))
-def test_mixing_keeps_every_pixel_between_an_image_and_its_partner(
-    seed: int, probability: float
-) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(5, 1, 6, 7, generator=generator)
-    mixed, partner, share = mix(images, generator, probability)
-    assert 0 <= share <= 1
-    assert sorted(partner.tolist()) == list(range(5))
-    low = torch.minimum(images, images[partner]) - 1e-6
-    high = torch.maximum(images, images[partner]) + 1e-6
-    assert bool(((mixed >= low) & (mixed <= high)).all())
-    if probability == 0:
-        assert torch.equal(mixed, images)
-        assert share == 1
-
-
-def test_the_share_of_a_cut_is_the_share_of_its_pixels() -> None:
-    for seed in range(40):
-        generator = torch.Generator().manual_seed(seed)
-        images = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 6, 6).contiguous()
-        mixed, partner, share = mix(images, generator, 1.0)
-        binary = bool(((mixed == 0) | (mixed == 1)).all())
-        if binary and partner.tolist() == [1, 0]:
-            own = (mixed[0] == images[0]).double().mean().item()
-            assert math.isclose(own, share)
-
-
-@pytest.mark.parametrize(
-    ("images", "batch"), [(2, 2), (40, 2), (546, 32), (4_708, 128), (100_000, 128)]
-)
-def test_the_batch_gives_sixteen_steps_where_it_can(images: int, batch: int) -> None:
-    assert default_batch(images) == batch
 
 
 @pytest.mark.gpu
