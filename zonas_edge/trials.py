@@ -79,23 +79,15 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class TrialRecord:
-    """One trial as ``trials.jsonl`` tells it.
+class TrialRecord(Trial):
+    """A trial that was held, as ``trials.jsonl`` tells it.
 
     Args:
-        number: of the trial, from 1.
-        round: from 1.
-        candidate: place of the network among those that entered, from 0.
-        steps: of training.
         train_loss: mean over the batches, smoothing and mixing included [nats].
         val_loss: cross-entropy of the averaged weights on val at the end [nats].
         val_accuracy: of the averaged weights, 0 to 1.
     """
 
-    number: int
-    round: int
-    candidate: int
-    steps: int
     train_loss: float
     val_loss: float
     val_accuracy: float

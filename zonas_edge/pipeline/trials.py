@@ -1,7 +1,7 @@
 """The candidates' trials as a step of a search: log, resumption, the winner."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from time import perf_counter
 from typing import Any
 
@@ -113,7 +113,7 @@ def _begun(run: Run, rounds: tuple[Round, ...]) -> Tournament:
     cut_lines(run.trials_log, lambda _: True)
     try:
         records = [
-            TrialRecord(**{name: line[name] for name in TrialRecord.__annotations__})
+            TrialRecord(**{key.name: line[key.name] for key in fields(TrialRecord)})
             for line in read_lines(run.trials_log)
         ]
         return Tournament(rounds, records)
