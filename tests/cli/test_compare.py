@@ -177,6 +177,35 @@ def test_a_comparison_goes_on_under_its_own_settings_alone(compared: Bench) -> N
         assert answer.stderr == f"error: {OUT}: {reason}\nhint: {hint}\n"
 
 
+@pytest.mark.slow
+def test_a_search_that_two_budgets_share_gives_what_each_gives_alone(
+    bench: Bench,
+) -> None:
+    words = [*GRID[: GRID.index("--workers")], "--workers", "1", "--quiet"]
+    words[words.index("--methods") + 1] = "random"
+    words[words.index("--seeds") + 1] = "1"
+    assert bench.run(*words, "--budgets", "10000,7000").returncode == 0
+    assert bench.run(*words, "--budgets", "7000", "--out", "alone").returncode == 0
+    name = "bands-small-7000-random-seed0"
+    together, alone = (
+        bench.folder / folder / "runs" / name for folder in (OUT, "alone")
+    )
+    record = json.loads((together / "run.json").read_text(encoding="utf-8"))
+    assert record["search_of"] == "bands-small-10000-random-seed0"
+    for file in ("candidates.json", "architecture.json", "weights.pt"):
+        one, other = (json_or_bytes(folder / file) for folder in (together, alone))
+        assert one == other, file
+
+
+def json_or_bytes(file: Path) -> Any:
+    """The content of a file, without what a clock has told."""
+    if file.suffix != ".json":
+        return file.read_bytes()
+    found = json.loads(file.read_text(encoding="utf-8"))
+    found.pop("seconds", None)
+    return found
+
+
 def test_cells_that_fail_are_told_and_the_exit_code_is_the_first_one_s(
     bench: Bench,
 ) -> None:

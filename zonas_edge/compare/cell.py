@@ -11,6 +11,7 @@ from typing import Any, Self
 from zonas_edge.artifact import Run
 from zonas_edge.compare.plan import Cell
 from zonas_edge.compare.published import Onlooker
+from zonas_edge.compare.sharing import borrow_search
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.pipeline.choose import choose_network
 from zonas_edge.pipeline.deliver import run_export
@@ -34,12 +35,14 @@ class Task:
         cell: what to make.
         commit: of the code, for the run's record.
         published_protocol: measure the test split after every retraining epoch too.
+        alike: names of the cells whose search is the same.
     """
 
     out: Path
     cell: Cell
     commit: str
     published_protocol: bool
+    alike: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -50,6 +53,7 @@ class Task:
             "request": self.cell.request.to_dict(),
             "commit": self.commit,
             "published_protocol": self.published_protocol,
+            "alike": self.alike,
         }
 
     @classmethod
@@ -61,6 +65,7 @@ class Task:
             cell=Cell(data["name"], data["dataset"], request, request.profile),
             commit=data["commit"],
             published_protocol=data["published_protocol"],
+            alike=tuple(data["alike"]),
         )
 
 
@@ -120,6 +125,7 @@ def make(task: Task, dataset: Dataset, teller: Teller) -> None:
     ) as session:
         run = session.run
         _remember_commit(run, task.commit)
+        borrow_search(run, [Run(task.out / name) for name in task.alike])
         choose_network(run, request, dataset, teller)
         _retrain(task, run, dataset, teller)
         if not run.finished("export"):

@@ -10,6 +10,7 @@ from zonas_edge.compare.plan import Cell, Settings
 from zonas_edge.compare.pool import Crew, Event, Failure, make_all
 from zonas_edge.compare.results import Made
 from zonas_edge.compare.row import Row, row_of
+from zonas_edge.compare.sharing import alike
 from zonas_edge.compare.shelf import Shelf
 from zonas_edge.errors import ZonasError
 from zonas_edge.pipeline.deliver import run_validate
@@ -43,7 +44,7 @@ def train(
     code = commit()
     once = {cell.name: cell for cell in cells}
     tasks = [
-        Task(folder.runs, cell, code, settings.published_protocol)
+        Task(folder.runs, cell, code, settings.published_protocol, alike(cell, cells))
         for cell in once.values()
         if not _trained(cell, folder)
     ]
