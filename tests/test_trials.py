@@ -108,22 +108,27 @@ def test_a_record_of_another_trial_is_refused() -> None:
         Tournament(ROUNDS, [told(Trial(3, 1, 2, 40), 0.1)])
 
 
-def trial_of(seed: int, steps: int) -> TrialRecord:
+def trial_of(seed: int, steps: int, device: str = "cpu") -> TrialRecord:
     train, val = stripes(32, 1), stripes(16, 2)
     return tried(
         Trial(1, 1, 0, steps),
         ARCHITECTURE,
         TASK,
-        train=DeviceSplit.of(train),
-        val=DeviceSplit.of(val),
+        train=DeviceSplit.of(train, device),
+        val=DeviceSplit.of(val, device),
         normalisation=Normalisation.of(train),
         recipe=Recipe(batch_size=8, seed=seed, flip=False),
     )
 
 
-def test_a_trial_learns_and_the_same_seed_gives_the_same() -> None:
-    short, long = trial_of(0, 4), trial_of(0, 48)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_trial_learns(device: str) -> None:
+    short, long = trial_of(0, 4, device), trial_of(0, 48, device)
     assert long.val_loss < short.val_loss
     assert long.val_accuracy == 1.0
+
+
+def test_the_same_seed_gives_the_same_trial() -> None:
+    short = trial_of(0, 4)
     assert trial_of(0, 4) == short
     assert trial_of(1, 4) != short

@@ -109,7 +109,8 @@ def retrain(
 
     Example: zonas-edge retrain --retrain-epochs 200
     """
-    from zonas_edge.pipeline.session import again, old_session
+    from zonas_edge.pipeline.again import again
+    from zonas_edge.pipeline.session import old_session
     from zonas_edge.report.progress import Progress
 
     with (
@@ -208,8 +209,8 @@ def run(
 
 
 def _search(session: "Session", progress: "Progress") -> None:
+    from zonas_edge.pipeline.doubts import search_doubts
     from zonas_edge.pipeline.search import run_search
-    from zonas_edge.pipeline.session import search_doubts
 
     progress.begin("search", session.request.profile.budget)
     run_search(

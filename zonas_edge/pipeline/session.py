@@ -10,22 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from zonas_edge.artifact import CHOOSING, Run, open_run
-from zonas_edge.artifact.files import plain_errors
+from zonas_edge.artifact import Run, open_run
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
-from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.begin import begin
 from zonas_edge.pipeline.choose import check_request
 from zonas_edge.pipeline.host import changes, environment, prepare, resolve_device
 from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_data
 from zonas_edge.profile import Acceptance, load_gates, profile_on, with_fitted
 from zonas_edge.runtimes import load_profile_or_level
-from zonas_edge.search.method import METHODS
 from zonas_edge.validate.verdict import check_gates
-
-DECIDED = 0.9
-"""Mean row maximum from which a search counts as decided (algorithm.md, section 13)."""
 
 
 class Watcher(Protocol):
@@ -247,96 +241,3 @@ def remember_host(run: Run, device: str, key: str, watcher: Watcher) -> None:
         return
     for difference in changes(before, now):
         watcher.warn(f"{difference}, so the result may differ in its last digits")
-
-
-def again(
-    session: Session,
-    watcher: Watcher,
-    *,
-    retrain_epochs: int | None,
-    seed: int | None,
-    device: str | None,
-    threads: int | None,
-    resume: bool,
-) -> Session:
-    """The session of a retraining that is repeated, or gone on with.
-
-    Args:
-        session: a locked run whose network is chosen.
-        watcher: hears what has changed since.
-        retrain_epochs: None for the run's own, as the next three.
-        seed: of the retraining.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        threads: of torch, None for its own choice.
-        resume: go on instead of starting over.
-
-    Raises:
-        UsageError: there is nothing to retrain, or it can't be gone on with so.
-    """
-    run, request = session.run, session.request
-    if not run.chosen:
-        raise UsageError(
-            f"{run.path}: its search is not finished",
-            "repeat the search with --resume",
-        )
-    chosen = resolve_device(device or request.device)
-    prepare(chosen, threads)
-    wanted = replace(
-        request,
-        device=chosen,
-        retrain_epochs=retrain_epochs or request.retrain_epochs,
-        seed=request.seed if seed is None else seed,
-    )
-    key = "retrain_environment"
-    if not resume:
-        _forget_retraining(run)
-        run.update(**{"request": wanted.to_dict(), key: environment(chosen)})
-    elif (difference := wanted.difference(request)) is not None:
-        raise UsageError(
-            f"{run.path}: {difference}, so it can't be resumed",
-            "leave out --resume to start the retraining over",
-        )
-    elif not run.finished("retrain"):
-        first = key if key in run.read() else "environment"
-        remember_host(run, chosen, first, watcher)
-    return replace(session, request=wanted)
-
-
-def _forget_retraining(run: Run) -> None:
-    """Take back what came of the old weights, the marks before the files.
-
-    A model that stays beside other weights than its own would be a false witness.
-    """
-    stages = run.stages()
-    run.update(stages={key: stages[key] for key in CHOOSING if key in stages})
-    with plain_errors(run.path):
-        for file in (
-            run.retrain_checkpoint,
-            run.retrain_log,
-            run.weights,
-            run.published_log,
-            run.example,
-            *run.float32,
-            *run.int8,
-        ):
-            file.unlink(missing_ok=True)
-
-
-def search_doubts(run: Run) -> tuple[str, ...]:
-    """Why the architecture may be no better than one drawn blindly, a sentence each."""
-    record = run.read()
-    if not METHODS[record["request"]["method"]].decides:
-        return ()  # which is what it says of itself
-    found: dict[str, Any] = record.get("search", {})
-    updates = int(found.get("alpha_updates", 0))
-    maximum = float(found.get("mean_maximum", 1.0))
-    if not updates:
-        return ("0 alpha updates: the search decided nothing; give it more --epochs",)
-    if not found.get("converged") and maximum < DECIDED:
-        doubt = (
-            f"the search has not converged: mean row maximum {maximum:.2f}, below"
-            f" {DECIDED}, after {updates:,} alpha"
-            f" update{'' if updates == 1 else 's'}; give it more --epochs"
-        )
-        return (doubt,)
-    return ()
