@@ -16,6 +16,7 @@ from zonas_edge.cost import expected, parameter_table
 from zonas_edge.search.alphas import Alphas
 from zonas_edge.search.penalty import (
     Multiplier,
+    growth_for,
     published_penalty,
     relative_excess,
 )
@@ -102,7 +103,7 @@ def test_a_small_step_against_the_gradient_moves_towards_the_budget(
     limits = [lower(2 * count)] if grow else [upper(count / 2)]
     before = excess_of(vector, limits)
     (gradient,) = torch.autograd.grad(before, vector)
-    step = Multiplier().step(gradient, 1e-4, float(before.detach()))
+    step = Multiplier(1.15).step(gradient, 1e-4, float(before.detach()))
     after = excess_of((vector + step).detach(), limits)
     assert float(after) < float(before.detach())
 
@@ -116,23 +117,23 @@ def test_a_certain_mixture_feels_no_pull_but_has_an_excess() -> None:
 def test_the_largest_entry_of_a_step_is_the_rate_times_the_strength() -> None:
     gradient = torch.tensor([3.0, -6.0, 0.0])
     for scale in (1e-9, 1.0, 1e9):
-        step = Multiplier(strength=2.0).step(scale * gradient, 0.01, 3.0)
+        step = Multiplier(1.15, strength=2.0).step(scale * gradient, 0.01, 3.0)
         torch.testing.assert_close(step, torch.tensor([-0.01, 0.02, 0.0]))
 
 
 def test_the_step_shrinks_with_the_excess_near_the_limit() -> None:
     gradient = torch.tensor([1.0, -2.0])
-    step = Multiplier().step(gradient, 0.01, 0.1)
+    step = Multiplier(1.15).step(gradient, 0.01, 0.1)
     torch.testing.assert_close(step, torch.tensor([-0.003, 0.006]))
 
 
 def test_without_a_gradient_there_is_no_step() -> None:
-    step = Multiplier(strength=5.0).step(torch.zeros(4), 0.01, 1.0)
+    step = Multiplier(1.15, strength=5.0).step(torch.zeros(4), 0.01, 1.0)
     assert torch.equal(step, torch.zeros(4))
 
 
 def test_the_strength_rises_outside_and_falls_back_inside_within_its_bounds() -> None:
-    multiplier = Multiplier()
+    multiplier = Multiplier(1.15)
     assert multiplier.after(0.0).strength == 1
     rising = [multiplier := multiplier.after(0.1) for _ in range(40)]
     strengths = [found.strength for found in rising]
@@ -143,3 +144,18 @@ def test_the_strength_rises_outside_and_falls_back_inside_within_its_bounds() ->
     assert falling[0].strength == pytest.approx(10 / 1.15)
     assert falling[-1].strength == 1
     assert math.isclose(falling[3].strength, 10 / 1.15**4)
+
+
+@pytest.mark.parametrize("steps", [2, 6, 31, 400])
+def test_whatever_a_search_s_length_its_second_half_can_pull_in_full(
+    steps: int,
+) -> None:
+    multiplier = Multiplier(growth_for(steps))
+    for _ in range(math.ceil(steps / 2)):
+        assert multiplier.strength < 10
+        multiplier = multiplier.after(0.1)
+    assert multiplier.strength == pytest.approx(10)
+
+
+def test_a_search_of_a_step_or_none_has_a_growth_too() -> None:
+    assert growth_for(0) == growth_for(1) == 10

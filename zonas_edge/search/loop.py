@@ -79,7 +79,13 @@ class Search:
         )
         self.alphas = self._first_alphas(dtype, device)
         self._adam = self._fresh_adam()
-        self._pull = Pull(method.penalty, constraints, method.alpha_rate)
+        steps = self._feed.steps * settings.epochs // method.inner_steps
+        self._pull = Pull(
+            method.penalty,
+            constraints,
+            method.alpha_rate,
+            steps=round(steps * (1 - method.schedule.size_phase)),
+        )
         self._stock = Stock(settings)
         self._sizes = False
         self._window: Window | None = None

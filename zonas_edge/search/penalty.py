@@ -6,7 +6,7 @@ a budget far away can't drown the loss in a shared optimiser (section 13 of the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -60,6 +60,24 @@ def published_penalty(
     return total * PUBLISHED_STRENGTH / temperature / MILLION
 
 
+HIGHEST = 10.0
+"""Strength that the penalty's step never exceeds."""
+HALF = 0.5
+"""Part of the steps with a penalty after which that strength can be reached."""
+
+
+def growth_for(steps: int) -> float:
+    """Growth of the strength in a search of so many steps with a penalty.
+
+    A constant growth would leave a short search outside its budget: the strength would
+    still be low at its end.
+
+    Args:
+        steps: of alpha while the penalty acts, >= 0.
+    """
+    return float(HIGHEST ** (1 / max(1.0, HALF * steps)))
+
+
 @dataclass(frozen=True)
 class Multiplier:
     """Strength of our penalty: it rises while a limit is exceeded.
@@ -69,16 +87,16 @@ class Multiplier:
     far below it, and enters it all the same, since the strength goes on rising.
 
     Args:
-        strength: current factor.
         growth: factor a window outside the budget multiplies it by, > 1.
+        strength: current factor.
         lowest: it starts here and falls back to here inside the budget.
         highest: it never exceeds this.
     """
 
+    growth: float
     strength: float = 1.0
-    growth: float = 1.15
     lowest: float = 1.0
-    highest: float = 10.0
+    highest: float = HIGHEST
 
     def step(
         self, gradient: Float[Tensor, "alphas"], rate: float, excess: float
@@ -100,4 +118,4 @@ class Multiplier:
         """The multiplier for the next window."""
         factor = self.growth if excess > 0 else 1 / self.growth
         strength = min(self.highest, max(self.lowest, self.strength * factor))
-        return Multiplier(strength, self.growth, self.lowest, self.highest)
+        return replace(self, strength=strength)

@@ -5,6 +5,7 @@ penalty.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -13,7 +14,12 @@ from torch import Tensor
 from zonas_edge.constraint import Constraint
 from zonas_edge.search.alphas import Alphas
 from zonas_edge.search.method import Penalty
-from zonas_edge.search.penalty import Multiplier, published_penalty, relative_excess
+from zonas_edge.search.penalty import (
+    Multiplier,
+    growth_for,
+    published_penalty,
+    relative_excess,
+)
 from zonas_edge.search.window import Window
 
 
@@ -24,15 +30,21 @@ class Pull:
         penalty: which way.
         constraints: the budget.
         rate: learning rate of alpha.
+        steps: of alpha while sizes are searched, as planned, >= 0.
     """
 
     def __init__(
-        self, penalty: Penalty, constraints: Sequence[Constraint], rate: float
+        self,
+        penalty: Penalty,
+        constraints: Sequence[Constraint],
+        rate: float,
+        *,
+        steps: int,
     ) -> None:
         self._penalty = penalty
         self._constraints = tuple(constraints)
         self._rate = rate
-        self._multiplier = Multiplier()
+        self._multiplier = Multiplier(growth_for(steps))
 
     @property
     def strength(self) -> float | None:
@@ -42,7 +54,7 @@ class Pull:
     def resume(self, strength: float | None) -> None:
         """Go on at a strength that was recorded."""
         if strength is not None:
-            self._multiplier = Multiplier(strength=strength)
+            self._multiplier = replace(self._multiplier, strength=strength)
 
     def gradient(self, alphas: Alphas, window: Window) -> Float[Tensor, "alphas"]:
         """What is added to the gradient of the validation loss."""
