@@ -1,4 +1,4 @@
-"""The README's section on methods side by side, and on the spread of a space."""
+"""The README's section on methods side by side, on spreads, and on budgets."""
 
 from typing import Any
 
@@ -79,6 +79,43 @@ def spread(result: dict[str, Any]) -> str:
     table = Table(
         f"Spread of {len(rows)} `{method}` networks, {rows[0].dataset}, clean:",
         ("budget", "networks", "figure", "smallest", "mean", "sd", "largest"),
+        tuple(lines),
+        left=0,
+    )
+    return f"{table.markdown()}\n\n{_made(result)}"
+
+
+def penalty(result: dict[str, Any]) -> str:
+    """One data set: where a method has come under each budget.
+
+    Raises:
+        ValueError: there are several methods.
+    """
+    rows = [Row.from_dict(row) for row in result["rows"]]
+    (method,) = {row.method for row in rows}
+    lines = []
+    for row in sorted(rows, key=lambda row: (row.budget, row.seed)):
+        entered = row.inside_after_epochs
+        lines.append(
+            (
+                f"{row.budget:,}",
+                str(row.seed),
+                f"{row.parameters:,}",
+                "yes" if row.parameters <= row.budget else "no",
+                "never" if entered is None else str(entered),
+                "-" if row.alpha_updates is None else str(row.alpha_updates),
+            )
+        )
+    table = Table(
+        f"Budgets of `{method}`, {rows[0].dataset}:",
+        (
+            "parameters, at most",
+            "seed",
+            "the network's",
+            "inside",
+            "expected count inside after epoch",
+            "steps of alpha",
+        ),
         tuple(lines),
         left=0,
     )

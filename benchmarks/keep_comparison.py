@@ -2,6 +2,7 @@
 
 python benchmarks/keep_comparison.py exports/compare
 python benchmarks/keep_comparison.py exports/spread --kind spread    # of one method
+python benchmarks/keep_comparison.py exports/budgets --kind penalty  # its budgets
 python benchmarks/tables.py
 
 A result that can't be traced to one commit's code, or whose networks were made under
@@ -60,9 +61,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of zonas-edge compare")
     parser.add_argument(
         "--kind",
-        choices=("compare", "spread"),
+        choices=("compare", "spread", "penalty"),
         default="compare",
-        help="how the files are named: methods side by side, or many seeds of one",
+        help="how the files are named: methods side by side, many seeds of one, or"
+        " what budgets do to one",
     )
     parser.add_argument("--note", default="", help="what else a reader must know")
     arguments = parser.parse_args()

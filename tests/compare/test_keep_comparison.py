@@ -102,3 +102,19 @@ def test_the_spread_is_of_one_method() -> None:
     kept, *_ = script("keep_comparison").parts(some_results(), "2026-11-22").values()
     with pytest.raises(ValueError, match="too many values"):
         script("comparison_tables").spread(kept)
+
+
+def test_a_budget_is_told_by_what_has_become_of_every_network() -> None:
+    results = some_results()
+    results["rows"] = [
+        row | {"parameters": 1_001 if row["seed"] else 999, "alpha_updates": 13}
+        for row in results["rows"]
+        if row["method"] == "random" and row["budget"] == 1_000
+    ]
+    results["rows"][0]["inside_after_epochs"] = None
+    results["rows"][1]["inside_after_epochs"] = 7
+    kept, *_ = script("keep_comparison").parts(results, "2026-11-22").values()
+    text = script("comparison_tables").penalty(kept)
+    assert "| 1,000 | 0 | 999 | yes | never | 13 |" in text
+    assert "| 1,000 | 1 | 1,001 | no | 7 | 13 |" in text
+    assert "commit 0123456789" in text
