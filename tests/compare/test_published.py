@@ -41,10 +41,10 @@ def test_the_test_split_is_opened_in_one_place_for_two_purposes() -> None:
 
 
 def test_the_log_of_looks_is_read_by_the_table_alone() -> None:
-    """``session.py`` deletes it with the weights that it is of."""
+    """``again.py`` deletes it with the weights that it is of."""
     assert mentions(r"published_log") == {
         "artifact/run.py",
-        "pipeline/session.py",
+        "pipeline/again.py",
         "compare/published.py",
     }
     assert mentions(r"import largest") == {"compare/row.py"}
