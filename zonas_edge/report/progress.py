@@ -135,7 +135,7 @@ class Progress:
         if done is None:
             done, before = number / count, (number - 1) / count
         else:
-            before = 0.0 if number == 1 else done
+            before = done  # nobody knows when the first of unequal parts has begun
         if self._done_before is None:  # a resumed run begins in the middle
             self._done_before = before
         self._number = (number, count)

@@ -22,6 +22,9 @@ from zonas_edge.search.penalty import (
 )
 from zonas_edge.search.window import Window
 
+_HALVINGS = 10
+"""Of the stretch on which a step crosses the budget's border."""
+
 
 class Pull:
     """What a budget does to alpha once sizes are searched.
@@ -66,15 +69,40 @@ class Pull:
         return _gradient(penalty, alphas.vector)
 
     def step(self, alphas: Alphas, window: Window) -> None:
-        """Move alpha towards the budget, apart from the loss (section 13)."""
+        """Move alpha towards the budget, apart from the loss (section 13).
+
+        A step ends at the budget's border at the latest: one that went far inside
+        would take from the network what it is allowed.
+        """
         if not (window.sizes and self._penalty is Penalty.OWN):
             return
         vector = alphas.vector
         total = relative_excess(self._constraints, window.mixture(alphas))
         gradient, excess = _gradient(total, vector), float(total.detach())
+        step = self._multiplier.step(gradient, self._rate, excess)
         with torch.no_grad():
-            vector += self._multiplier.step(gradient, self._rate, excess)
+            vector += self._shortened(step, alphas, window) if excess > 0 else step
         self._multiplier = self._multiplier.after(excess)
+
+    def _shortened(
+        self, step: Tensor, alphas: Alphas, window: Window
+    ) -> Float[Tensor, "alphas"]:
+        """The step, or the part of it after which alpha is just inside the budget."""
+
+        def inside(part: float) -> bool:
+            mixture = window.fixed(alphas, part * step)
+            return float(relative_excess(self._constraints, mixture)) == 0
+
+        if not inside(1.0):
+            return step
+        outside, enough = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = (outside + enough) / 2
+            if inside(middle):
+                enough = middle
+            else:
+                outside = middle
+        return enough * step
 
 
 def _gradient(value: Tensor, vector: Tensor) -> Tensor:
