@@ -181,6 +181,7 @@ def test_a_level_is_searched_under_as_a_profile_is(
 ) -> None:
     words = ["search", "--profile", "small", "--dataset", "breastmnist", "--no-retrain"]
     where = ["--data-dir", str(medmnist_dir), "--threads", "1", "--epochs", "1"]
+    where += ["--trial-epochs", "0"]
 
     made = furnish(tmp_path).run(*words, *where, "--json")
 

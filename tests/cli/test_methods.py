@@ -14,7 +14,10 @@ from zonas_edge.space import SearchSpace, TaskSpec
 
 TASK = TaskSpec(1, 8, 8, 3)
 LIMIT = 8_000
-WORDS = ["search", "--dataset", "./bands.npz", "--no-retrain", "--threads", "1"]
+WORDS = [
+    *("search", "--dataset", "./bands.npz", "--no-retrain", "--threads", "1"),
+    *("--trial-epochs", "3"),
+]
 
 
 def budgeted(bench: Bench, parameters_: str) -> str:

@@ -168,7 +168,8 @@ def test_retraining_again_takes_back_what_was_exported(
 
 def test_no_retrain_stops_at_the_architecture(bench: Bench) -> None:
     words = ["search", "--profile", "./small.toml", "--dataset", "./bands.npz"]
-    made = bench.run(*words, "--epochs", "1", "--no-retrain", "--quiet")
+    words += ["--epochs", "1", "--trial-epochs", "3", "--no-retrain", "--quiet"]
+    made = bench.run(*words)
 
     assert made.returncode == 0, made.stderr
     name = "bands-small-seed0"
