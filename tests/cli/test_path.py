@@ -50,6 +50,7 @@ def test_search_export_validate_need_no_run_name(digits: Bench) -> None:
     files = sorted(file.name for file in folder.iterdir() if file.name[0] != ".")
     assert files == [
         "architecture.json",
+        "candidates.json",
         "golden.npz",
         "history.jsonl",
         "infer.py",
