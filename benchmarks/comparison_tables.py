@@ -49,14 +49,24 @@ def _made(result: dict[str, Any]) -> str:
     )
 
 
-def spread(result: dict[str, Any]) -> str:
-    """One data set: how far apart many networks of one method are.
+def _of_one_method(result: dict[str, Any]) -> tuple[str, list[Row]]:
+    """The method of all rows, and the rows.
 
     Raises:
         ValueError: there are several methods.
     """
     rows = [Row.from_dict(row) for row in result["rows"]]
     (method,) = {row.method for row in rows}
+    return method, rows
+
+
+def spread(result: dict[str, Any]) -> str:
+    """One data set: how far apart many networks of one method are.
+
+    Raises:
+        ValueError: there are several methods.
+    """
+    method, rows = _of_one_method(result)
     lines = []
     for budget in sorted({row.budget for row in rows}):
         of_budget = [row for row in rows if row.budget == budget]
@@ -91,8 +101,7 @@ def penalty(result: dict[str, Any]) -> str:
     Raises:
         ValueError: there are several methods.
     """
-    rows = [Row.from_dict(row) for row in result["rows"]]
-    (method,) = {row.method for row in rows}
+    method, rows = _of_one_method(result)
     lines = []
     for row in sorted(rows, key=lambda row: (row.budget, row.seed)):
         entered = row.inside_after_epochs

@@ -20,6 +20,8 @@ from typing import Any
 import checkout
 from provenance import made_here
 
+from zonas_edge.compare.row import searched_seconds
+
 
 def row_of(run: Path) -> dict[str, Any]:
     """One run's figures, from its record and its report."""
@@ -54,9 +56,7 @@ def row_of(run: Path) -> dict[str, Any]:
         "limits": report["limits"],
         "parity_val": record["export"]["parity"],
         "test_openings": record["test_openings"],
-        "search_seconds": sum(
-            search[f"{part}_seconds"] for part in ("search", "selection", "trial")
-        ),
+        "search_seconds": searched_seconds(search),
         "retrain_seconds": record["retrain"]["retrain_seconds"],
         "environment": record["environment"],
     }

@@ -17,6 +17,7 @@ import checkout
 import torch
 from measuring import synchronise
 
+from zonas_edge.compare.row import searched_seconds
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.search.feed import SearchData
 from zonas_edge.search.loop import Search
@@ -54,7 +55,7 @@ def breast_search(device: str, epochs: int = EPOCHS) -> dict[str, Any]:
         path = Path(folder) / "speed" / "run.json"
         search = json.loads(path.read_text(encoding="utf-8"))["search"]
     return {
-        "seconds": search["search_seconds"] + search["selection_seconds"],
+        "seconds": searched_seconds(search),
         "wall_seconds": wall,
         "epochs": epochs,
         "epochs_run": search["epochs"],

@@ -42,7 +42,8 @@ def parts(
         rows = [row for row in results["rows"] if row["dataset"] == name]
         if rows:
             found[name] = {key: results[key] for key in shared} | {
-                "dataset": facts,
+                # where a file of one's own lay tells a reader nothing
+                "dataset": facts | {"source": Path(facts["source"]).name},
                 "date": date,
                 "note": note,
                 "rows": rows,

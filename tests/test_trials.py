@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_retrain import ARCHITECTURE, TASK, stripes
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import DeviceData, DeviceSplit, Normalisation
 from zonas_edge.learner import Recipe
 from zonas_edge.trials import (
     LEAST_STEPS,
@@ -114,9 +114,11 @@ def trial_of(seed: int, steps: int, device: str = "cpu") -> TrialRecord:
         Trial(1, 1, 0, steps),
         ARCHITECTURE,
         TASK,
-        train=DeviceSplit.of(train, device),
-        val=DeviceSplit.of(val, device),
-        normalisation=Normalisation.of(train),
+        data=DeviceData(
+            DeviceSplit.of(train, device),
+            DeviceSplit.of(val, device),
+            Normalisation.of(train),
+        ),
         recipe=Recipe(batch_size=8, seed=seed, flip=False),
     )
 

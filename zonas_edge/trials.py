@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from zonas_edge.blueprint import Blueprint
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import DeviceData
 from zonas_edge.learner import Learner, Recipe
 from zonas_edge.space import TaskSpec
 
@@ -170,7 +170,7 @@ class Tournament:
             return
         # a tie goes to the network that entered first
         best = sorted(self._told, key=lambda told: (told.val_loss, told.candidate))
-        self._left = tuple(told.candidate for told in best[: max(1, len(best) // 2)])
+        self._left = tuple(told.candidate for told in best[: len(best) // 2])
         self._told, self._round = [], self._round + 1
         if self._round == len(self._rounds):
             self.last = best[0]
@@ -181,9 +181,7 @@ def tried(
     blueprint: Blueprint,
     task: TaskSpec,
     *,
-    train: DeviceSplit,
-    val: DeviceSplit,
-    normalisation: Normalisation,
+    data: DeviceData,
     recipe: Recipe,
 ) -> TrialRecord:
     """Do a trial.
@@ -192,21 +190,19 @@ def tried(
         trial: its steps, and what is copied into the record.
         blueprint: the network.
         task: image shape and classes.
-        train: images to learn from.
-        val: images that judge.
-        normalisation: of the train split.
+        data: train is learned from, val judges.
         recipe: that of the retraining.
     """
     learner = Learner(
         blueprint,
         task,
-        train=train,
-        normalisation=normalisation,
+        train=data.train,
+        normalisation=data.normalisation,
         recipe=recipe,
         steps=trial.steps,
     )
     train_loss = learner.learn(trial.steps)
-    loss, accuracy = learner.judge(val)
+    loss, accuracy = learner.judge(data.val)
     return TrialRecord(
         **vars(trial), train_loss=train_loss, val_loss=loss, val_accuracy=accuracy
     )

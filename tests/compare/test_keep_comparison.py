@@ -12,6 +12,7 @@ CLEAN = "0123456789abcdef"
 
 def some_results(**replaced: Any) -> dict[str, Any]:
     facts = {"name": "digits", "train": 1266, "val": 178, "test": 353}
+    facts["source"] = "/home/me/data/digits.npz"
     rows = a_grid() + a_grid(dataset="breastmnist")
     results: dict[str, Any] = {
         "schema": 1,
@@ -48,6 +49,7 @@ def test_a_file_holds_one_data_set() -> None:
     assert digits["settings"]["search"] == {"zo-darts++": {"batch_size": 32}}
     assert digits["settings"]["retrain"] == {"batch_size": 64}
     assert len(digits["failures"]) == 1
+    assert digits["dataset"]["source"] == "digits.npz"
     assert kept["breastmnist"]["failures"] == []
     assert digits.keys() >= {"schema", "rows", "environment", "commit", "settings"}
 

@@ -1,16 +1,18 @@
 """The published protocol's figure: every epoch is looked at, and nobody looks back."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.cli.conftest import a_profile, write_images
+from tests.compare.test_plan import SETTINGS
 from tests.scripts import ROOT
 from zonas_edge.architecture import smallest
 from zonas_edge.artifact import Run, create_run, read_lines, write_json
-from zonas_edge.compare.plan import Settings, Source, cells_of, profiles_of
+from zonas_edge.compare.plan import Source, cells_of, profiles_of
 from zonas_edge.compare.published import Onlooker, largest
 from zonas_edge.data.batches import DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
@@ -60,13 +62,8 @@ def dataset(tmp_path: Path) -> Dataset:
 def request_(tmp_path: Path, dataset: Dataset) -> Request:
     file = tmp_path / "small.toml"
     file.write_text(a_profile(), encoding="utf-8")
-    settings = Settings(
-        epochs=1,
-        retrain_epochs=3,
-        trial_epochs=0,
-        device="cpu",
-        threads=1,
-        published_protocol=True,
+    settings = replace(
+        SETTINGS, epochs=1, retrain_epochs=3, trial_epochs=0, published_protocol=True
     )
     (cell,) = cells_of(
         settings,

@@ -42,7 +42,7 @@ class Task:
     cell: Cell
     commit: str
     published_protocol: bool
-    alike: tuple[str, ...] = ()
+    alike: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

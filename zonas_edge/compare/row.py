@@ -103,7 +103,7 @@ def row_of(cell: Cell, run: Run) -> Row:
             accuracy=report.accuracy,
             auc=report.auc,
             accuracy_max_over_test_epochs=largest(run),
-            search_seconds=_searched(search),
+            search_seconds=searched_seconds(search),
             retrain_seconds=retrained["retrain_seconds"],
             latency_p50_ms=report.latency_ms.p50,
             latency_p95_ms=report.latency_ms.p95,
@@ -118,7 +118,8 @@ def row_of(cell: Cell, run: Run) -> Row:
         ) from None
 
 
-def _searched(search: Mapping[str, Any]) -> float | None:
+def searched_seconds(search: Mapping[str, Any]) -> float | None:
+    """Search, ranking and trials of a run's record; None where nothing was searched."""
     if "search_seconds" not in search:
         return None
     parts = ("search_seconds", "selection_seconds", "trial_seconds")

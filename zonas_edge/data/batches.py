@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from zonas_edge.data.dataset import Split
+from zonas_edge.data.dataset import Dataset, Split
 
 _Places = Int64[np.ndarray, "m"]
 _LEAST_STEPS = 16
@@ -79,6 +79,30 @@ class Normalisation:
     def apply(self, images: UInt8[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
         """Compute ``(x / 255 - mean) / std``."""
         return (images.to(torch.float32) / _WHITE - self.mean) / self.std
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceData:
+    """What a network learns from and is judged by, on the device that computes.
+
+    Args:
+        train: learned from.
+        val: judges.
+        normalisation: of the whole train split.
+    """
+
+    train: DeviceSplit
+    val: DeviceSplit
+    normalisation: Normalisation
+
+    @classmethod
+    def of(cls, dataset: Dataset, device: torch.device | str) -> Self:
+        """Both splits of a data set, and what the first one is normalised by."""
+        return cls(
+            DeviceSplit.of(dataset.train, device),
+            DeviceSplit.of(dataset.val, device),
+            Normalisation.of(dataset.train),
+        )
 
 
 def crop_padding(height: int, width: int) -> int:

@@ -40,6 +40,20 @@ def go_on(work: Trained, *, log: Path, checkpoint: Path, device: str) -> None:
     cut_lines(log, lambda line: line["epoch"] <= work.epoch)
 
 
+def logged(log: Path, do: Callable[[], Any]) -> Any:
+    """Do a part of the work, and log what it tells, a dataclass, with its seconds."""
+    begun = perf_counter()
+    record = do()
+    seconds = round(perf_counter() - begun, 3)
+    append_line(log, asdict(record) | {"seconds": seconds})
+    return record
+
+
+def seconds_of(log: Path) -> float:
+    """Seconds that the parts of a log took, those before a resumption included."""
+    return round(sum(float(line["seconds"]) for line in read_lines(log)), 1)
+
+
 def run_epochs(
     work: Trained,
     *,
@@ -53,10 +67,7 @@ def run_epochs(
         Seconds that the epochs of the log took, those before a resumption included.
     """
     while not work.finished:
-        begun = perf_counter()
-        record = work.run_epoch()
-        seconds = round(perf_counter() - begun, 3)
-        append_line(log, asdict(record) | {"seconds": seconds})
+        record = logged(log, work.run_epoch)
         save_state(checkpoint, work.state_dict())
         on_epoch(record)
-    return round(sum(float(line["seconds"]) for line in read_lines(log)), 1)
+    return seconds_of(log)

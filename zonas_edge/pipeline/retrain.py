@@ -6,7 +6,7 @@ from dataclasses import asdict
 from torch import Tensor
 
 from zonas_edge.artifact import Run
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import DeviceData, Normalisation
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.learner import default_batch
 from zonas_edge.nn.build import build
@@ -47,13 +47,13 @@ def run_retrain(
         return
     blueprint = read_blueprint(run)
     settings = retrain_settings(request, dataset)
-    normalisation = Normalisation.of(dataset.train)
+    data = DeviceData.of(dataset, request.device)
     training = Retraining(
         blueprint,
         dataset.task,
-        train=DeviceSplit.of(dataset.train, request.device),
-        val=DeviceSplit.of(dataset.val, request.device),
-        normalisation=normalisation,
+        train=data.train,
+        val=data.val,
+        normalisation=data.normalisation,
         settings=settings,
     )
     files = {"log": run.retrain_log, "checkpoint": run.retrain_checkpoint}
@@ -67,8 +67,8 @@ def run_retrain(
         run.weights,
         {
             "network": {name: t.cpu() for name, t in training.weights.items()},
-            "mean": normalisation.mean,
-            "std": normalisation.std,
+            "mean": data.normalisation.mean,
+            "std": data.normalisation.std,
         },
     )
     if training.best is not None:

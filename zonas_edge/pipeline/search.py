@@ -14,13 +14,14 @@ from zonas_edge.constraint import (
     constraints_of,
     latency_model,
 )
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import DeviceData
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.blueprint import costs_of, read_blueprint
-from zonas_edge.pipeline.epochs import go_on, run_epochs
+from zonas_edge.pipeline.epochs import go_on, run_epochs, seconds_of
 from zonas_edge.pipeline.request import Request, halves
-from zonas_edge.pipeline.trials import run_trials
+from zonas_edge.pipeline.retrain import retrain_settings
+from zonas_edge.pipeline.trials import run_trials, told
 from zonas_edge.reference import Reference
 from zonas_edge.search.feed import SearchData
 from zonas_edge.search.loop import Search
@@ -104,14 +105,15 @@ def run_search(
         return read_architecture(run)
     limits = check_budget(request, dataset)
     settings = search_settings(request, dataset)
-    train = DeviceSplit.of(dataset.train, request.device)
-    normalisation = Normalisation.of(dataset.train)
-    for_weights, for_alphas = halves(dataset, request.seed)
+    data = DeviceData.of(dataset, request.device)
+    for_weights, for_alphas = (
+        data.train.take(half) for half in halves(dataset, request.seed)
+    )
     search = Search(
         space_of(request),
         dataset.task,
         limits,
-        SearchData(train.take(for_weights), train.take(for_alphas), normalisation),
+        SearchData(for_weights, for_alphas, data.normalisation),
         settings,
     )
     files = {"log": run.history, "checkpoint": run.search_checkpoint}
@@ -123,23 +125,25 @@ def run_search(
         on_epoch=lambda record: listener.search_epoch(record, settings.epochs),
         **files,
     )
-    selection, ranking_seconds = _selected(run, request, dataset, search, listener)
-    outcome = run_trials(
+    selection, ranking_seconds = _selected(run, request, data, search, listener)
+    tournament = run_trials(
         run,
         [candidate.architecture for candidate in selection.ranking],
-        request,
-        dataset,
-        listener.trial,
+        dataset.task,
+        data,
+        epochs=request.trial_epochs,
+        settings=retrain_settings(request, dataset),
+        on_trial=listener.trial,
     )
-    best = selection.ranking[outcome.winner]
+    best = selection.ranking[tournament.winner]
     write_json(run.architecture, best.architecture.to_json())
     summary = _summary(search, selection, best, request, dataset)
     spent: dict[str, Any] = {
         "search_seconds": seconds,
         "selection_seconds": ranking_seconds,
-        "trial_seconds": outcome.seconds,
+        "trial_seconds": seconds_of(run.trials_log),
     }
-    run.update(search=summary | {"trials": outcome.to_json()} | spent)
+    run.update(search=summary | {"trials": told(tournament)} | spent)
     run.mark("search", "finished")
     return best.architecture
 
@@ -147,7 +151,7 @@ def run_search(
 def _selected(
     run: Run,
     request: Request,
-    dataset: Dataset,
+    data: DeviceData,
     search: Search,
     listener: Listener,
 ) -> tuple[Selection, float]:
@@ -170,9 +174,9 @@ def _selected(
         search.supernet,
         search.mixture(),
         search.constraints,
-        train=DeviceSplit.of(dataset.train, request.device),
-        val=DeviceSplit.of(dataset.val, request.device),
-        normalisation=Normalisation.of(dataset.train),
+        train=data.train,
+        val=data.val,
+        normalisation=data.normalisation,
         rng=np.random.default_rng(derived_seed(request.seed, "selection")),
         settings=SelectionSettings.of(search.settings.method),
     )
@@ -219,7 +223,7 @@ def _summary(
         "repaired": selection.repaired,
         "ranked": selection.ranked,
         "ranking_loss": {
-            "best": selection.ranking[0].loss,
+            "best": selection.best.loss,
             "worst": selection.ranking[-1].loss,
         },
         "val_accuracy": best.accuracy,

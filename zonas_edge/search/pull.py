@@ -80,8 +80,9 @@ class Pull:
         total = relative_excess(self._constraints, window.mixture(alphas))
         gradient, excess = _gradient(total, vector), float(total.detach())
         step = self._multiplier.step(gradient, self._rate, excess)
-        with torch.no_grad():
-            vector += self._shortened(step, alphas, window) if excess > 0 else step
+        if excess > 0:  # else there is no step
+            with torch.no_grad():
+                vector += self._shortened(step, alphas, window)
         self._multiplier = self._multiplier.after(excess)
 
     def _shortened(
