@@ -2,7 +2,7 @@
 
 Plain eager float32 modules in torch's own layout, a loader that augments image by image
 on the CPU, AdamW, label smoothing, and an average of the weights kept by a loop over
-them. No mixup and no cutmix. Why it stays plain: see ``textbook.py``.
+them. Why it stays plain: see ``textbook.py``.
 
 Parameters have the names that they have in ``zonas_edge.nn.network.Network``, so its
 ``state_dict`` loads here as it is.

@@ -1,17 +1,14 @@
 """A network that learns, step by step, by the recipe."""
 
-import math
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.test_retrain import ARCHITECTURE, TASK, stripes
 from zonas_edge.data.batches import DeviceSplit, Normalisation
-from zonas_edge.learner import Learner, Recipe, averaged_weights, default_batch, mix
+from zonas_edge.learner import Learner, Recipe, averaged_weights, default_batch
 
 SPLIT = stripes(36, 1)
 """Four batches of eight, and four images that are passed over."""
@@ -88,34 +85,6 @@ def test_the_rate_rises_then_falls_along_a_cosine() -> None:
     assert recipe.rate_at(0.05) == pytest.approx(0.003)
     assert recipe.rate_at(0.05 + 0.95 / 2) == pytest.approx(0.0015)
     assert recipe.rate_at(1.0) == pytest.approx(0, abs=1e-12)
-
-
-@given(seed=st.integers(0, 10_000), probability=st.sampled_from([0.0, 0.5, 1.0]))
-def test_mixing_keeps_every_pixel_between_an_image_and_its_partner(
-    seed: int, probability: float
-) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(5, 1, 6, 7, generator=generator)
-    mixed, partner, share = mix(images, generator, probability)
-    assert 0 <= share <= 1
-    assert sorted(partner.tolist()) == list(range(5))
-    low = torch.minimum(images, images[partner]) - 1e-6
-    high = torch.maximum(images, images[partner]) + 1e-6
-    assert bool(((mixed >= low) & (mixed <= high)).all())
-    if probability == 0:
-        assert torch.equal(mixed, images)
-        assert share == 1
-
-
-def test_the_share_of_a_cut_is_the_share_of_its_pixels() -> None:
-    for seed in range(40):
-        generator = torch.Generator().manual_seed(seed)
-        images = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 6, 6).contiguous()
-        mixed, partner, share = mix(images, generator, 1.0)
-        binary = bool(((mixed == 0) | (mixed == 1)).all())
-        if binary and partner.tolist() == [1, 0]:
-            own = (mixed[0] == images[0]).double().mean().item()
-            assert math.isclose(own, share)
 
 
 @pytest.mark.parametrize(

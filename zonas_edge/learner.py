@@ -1,11 +1,12 @@
 """A network that learns from labelled images, step by step.
 
-The recipe is for small medical sets: AdamW with warm-up and cosine, label smoothing,
-mixup or cutmix on some of the batches, and an average of the weights, which is what is
-judged and what the device gets. Retraining and the candidates' trials share it.
+The recipe is for small medical sets and small networks: AdamW with warm-up and cosine,
+label smoothing, and an average of the weights, which is what is judged and what the
+device gets. Retraining and the candidates' trials share it. Images are not mixed: these
+networks fit too little, not too much (benchmarks/LOG.md).
 
-Sources: Loshchilov & Hutter (2019) AdamW; Zhang et al. (2018) mixup; Yun et al. (2019)
-cutmix; Tarvainen & Valpola (2017) for averaged weights.
+Sources: Loshchilov & Hutter (2019) AdamW; Tarvainen & Valpola (2017) for averaged
+weights.
 """
 
 import math
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
@@ -41,13 +42,12 @@ class Recipe:
 
     Args:
         batch_size: images a step.
-        seed: of weights, order, augmentation and mixing.
+        seed: of weights, order and augmentation.
         flip: mirrored images keep their class.
         rate: highest learning rate (AdamW).
         decay: weight decay of convolutions and classifier; norms and biases have none.
         warmup: fraction of the steps in which the rate rises.
         smoothing: share of the label given to all classes alike.
-        mixed: probability that a batch is mixed, by mixup or cutmix in equal parts.
         average: horizon of the averaged weights as a fraction of the steps.
     """
 
@@ -58,7 +58,6 @@ class Recipe:
     decay: float = 0.05
     warmup: float = 0.05
     smoothing: float = 0.1
-    mixed: float = 0.5
     average: float = 0.02
 
     def rate_at(self, progress: float) -> float:
@@ -131,7 +130,7 @@ class Learner:
         """Take some of the planned steps.
 
         Returns:
-            Mean loss over the batches, smoothing and mixing included [nats].
+            Mean loss over the batches, smoothing included [nats].
         """
         self._network.train()
         losses = []
@@ -167,14 +166,10 @@ class Learner:
             padding=crop_padding(*part.images.shape[2:]),
             flip=self._recipe.flip,
         )
-        normalised = self._normalisation.apply(images)
-        mixed, partner, share = mix(normalised, self._generator, self._recipe.mixed)
-        logits = self._network(mixed)
-        smoothing = self._recipe.smoothing
-        loss = share * functional.cross_entropy(
-            logits, part.labels, label_smoothing=smoothing
-        ) + (1 - share) * functional.cross_entropy(
-            logits, part.labels[partner], label_smoothing=smoothing
+        loss = functional.cross_entropy(
+            self._network(self._normalisation.apply(images)),
+            part.labels,
+            label_smoothing=self._recipe.smoothing,
         )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -227,39 +222,3 @@ def averaged_weights(state: dict[str, Any]) -> dict[str, Tensor]:
         for name, value in state["averaged"].items()
         if name.startswith(inner)
     }
-
-
-def mix(
-    images: Float[Tensor, "n c h w"], generator: torch.Generator, probability: float
-) -> tuple[Float[Tensor, "n c h w"], Tensor, float]:
-    """Mix each image with a partner, by mixup or by cutmix, or leave the batch alone.
-
-    The share is uniform, which is Beta(1, 1) of both papers.
-
-    Returns:
-        The images, the partners' places ``[n]``, and the share of an image's own label.
-    """
-    count, _, height, width = images.shape
-    partner = torch.randperm(count, generator=generator)
-    chance, kind, share, row, column = torch.rand(5, generator=generator).tolist()
-    partner = partner.to(images.device)
-    if chance >= probability:
-        return images, partner, 1.0
-    if kind < 1 / 2:
-        return share * images + (1 - share) * images[partner], partner, share
-    side = math.sqrt(1 - share)
-    top, bottom = _span(row, side, height)
-    left, right = _span(column, side, width)
-    mixed = images.clone()
-    mixed[:, :, top:bottom, left:right] = images[partner, :, top:bottom, left:right]
-    share = 1 - (bottom - top) * (right - left) / (height * width)
-    return mixed, partner, share
-
-
-def _span(centre: float, side: float, length: int) -> tuple[int, int]:
-    """Ends of a stretch of relative length ``side`` about ``centre``, clipped."""
-    half = side * length / 2
-    return (
-        max(0, round(centre * length - half)),
-        min(length, round(centre * length + half)),
-    )

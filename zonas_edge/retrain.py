@@ -32,7 +32,7 @@ class RetrainRecord:
 
     Args:
         epoch: number, from 1.
-        train_loss: mean over the batches, smoothing and mixing included [nats].
+        train_loss: mean over the batches, smoothing included [nats].
         val_loss: cross-entropy of the averaged weights on val [nats].
         val_accuracy: of the averaged weights, 0 to 1.
         best_epoch: the epoch chosen so far.

@@ -83,7 +83,7 @@ class TrialRecord(Trial):
     """A trial that was held, as ``trials.jsonl`` tells it.
 
     Args:
-        train_loss: mean over the batches, smoothing and mixing included [nats].
+        train_loss: mean over the batches, smoothing included [nats].
         val_loss: cross-entropy of the averaged weights on val at the end [nats].
         val_accuracy: of the averaged weights, 0 to 1.
     """
