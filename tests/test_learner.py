@@ -1,5 +1,6 @@
 """A network that learns, step by step, by the recipe."""
 
+import math
 from typing import Any
 
 import pytest
@@ -7,8 +8,15 @@ import torch
 from torch import Tensor
 
 from tests.test_retrain import ARCHITECTURE, TASK, stripes
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import (
+    DeviceSplit,
+    Normalisation,
+    augment,
+    crop_padding,
+)
 from zonas_edge.learner import Learner, Recipe, averaged_weights, default_batch
+from zonas_edge.nn.build import build
+from zonas_edge.seed import derived_seed
 
 SPLIT = stripes(36, 1)
 """Four batches of eight, and four images that are passed over."""
@@ -35,6 +43,47 @@ def test_steps_in_pieces_are_the_steps_in_one_go() -> None:
     for steps in (3, 5, 2):
         pieces.learn(steps)
     assert equal(whole.weights(), pieces.weights())
+
+
+def test_a_step_is_that_of_a_textbook_loop() -> None:
+    """AdamW, decay of kernels alone, a cosine, and smoothed labels, written out."""
+    learning, steps = learner(5), 5
+    network = build(
+        ARCHITECTURE,
+        TASK,
+        torch.Generator().manual_seed(derived_seed(0, "retrain weights")),
+    )
+    draw = torch.Generator().manual_seed(derived_seed(0, "retrain"))
+    mean, std = SPLIT.images.mean() / 255, SPLIT.images.std() / 255
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [weight], "weight_decay": 0.05 if weight.ndim > 1 else 0.0}
+            for weight in network.parameters()
+        ]
+    )
+    order = torch.empty(0, dtype=torch.int64)
+    for step in range(1, steps + 1):
+        if len(order) < 8:
+            order = torch.randperm(len(SPLIT), generator=draw)
+        batch, order = order[:8], order[8:]
+        height, width = SPLIT.images.shape[2:]
+        moved = augment(
+            torch.tensor(SPLIT.images)[batch],
+            draw,
+            padding=crop_padding(height, width),
+            flip=False,
+        )
+        log_probabilities = network((moved / 255 - mean) / std).log_softmax(1)
+        own = torch.nn.functional.one_hot(torch.tensor(SPLIT.labels)[batch])
+        target = 0.9 * own + 0.1 / own.shape[1]
+        loss = -(target * log_probabilities).sum(1).mean()
+        for group in optimizer.param_groups:
+            done = (step / steps - 0.05) / 0.95
+            group["lr"] = 3e-3 * (1 + math.cos(math.pi * done)) / 2
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert learning.learn(1) == pytest.approx(loss.item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("stopped", [1, 4, 7])
