@@ -21,7 +21,7 @@ from textbook_retrain import Network, Operation, TextbookRetraining
 
 from zonas_edge.architecture import Architecture, Stage
 from zonas_edge.cost import macs, parameters
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import DeviceData, DeviceSplit, Normalisation
 from zonas_edge.learner import default_batch
 from zonas_edge.retrain import Retraining, RetrainSettings
 from zonas_edge.space import Op, TaskSpec
@@ -78,9 +78,9 @@ class Case:
         self.ours = Retraining(
             self.architecture,
             self.task,
-            train=split,
-            val=split.take(torch.arange(2)),
-            normalisation=Normalisation(_MEAN, _STD),
+            data=DeviceData(
+                split, split.take(torch.arange(2)), Normalisation(_MEAN, _STD)
+            ),
             settings=RetrainSettings(epochs=1000, batch_size=batch, seed=0, flip=True),
         )
         network = Network(STAGES, channels, image_channels=1, classes=CLASSES)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from zonas_edge.architecture import Architecture, Stage
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import DeviceData, DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Split
 from zonas_edge.retrain import Retraining, RetrainRecord, RetrainSettings
 from zonas_edge.space import Op, TaskSpec
@@ -36,14 +36,20 @@ def stripes(count: int, seed: int) -> Split:
     return Split(noisy.astype(np.uint8)[:, None], labels)
 
 
-def retraining(epochs: int, seed: int = 0, **changes: Any) -> Retraining:
+def some_data(device: str) -> DeviceData:
     train, val = stripes(32, 1), stripes(16, 2)
+    return DeviceData(
+        DeviceSplit.of(train, device),
+        DeviceSplit.of(val, device),
+        Normalisation.of(train),
+    )
+
+
+def retraining(epochs: int, seed: int = 0, **changes: Any) -> Retraining:
     return Retraining(
         ARCHITECTURE,
         TASK,
-        train=DeviceSplit.of(train),
-        val=DeviceSplit.of(val),
-        normalisation=Normalisation.of(train),
+        data=some_data("cpu"),
         settings=RetrainSettings(
             epochs=epochs, batch_size=8, seed=seed, flip=False, **changes
         ),
@@ -103,13 +109,10 @@ def test_a_resumed_retraining_ends_with_the_same_bits(stopped: int) -> None:
 
 @pytest.mark.gpu
 def test_retraining_learns_on_cuda() -> None:
-    train, val = stripes(32, 1), stripes(16, 2)
     training = Retraining(
         ARCHITECTURE,
         TASK,
-        train=DeviceSplit.of(train, "cuda"),
-        val=DeviceSplit.of(val, "cuda"),
-        normalisation=Normalisation.of(train),
+        data=some_data("cuda"),
         settings=RetrainSettings(epochs=12, batch_size=8, seed=0, flip=False),
     )
     assert finish(training)[-1].val_accuracy == 1.0

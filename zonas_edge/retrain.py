@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from zonas_edge.blueprint import Blueprint
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import DeviceData
 from zonas_edge.learner import Learner, Recipe, steps_per_epoch
 from zonas_edge.space import TaskSpec
 
@@ -51,9 +51,7 @@ class Retraining:
     Args:
         architecture: simplified and connected, or a reference network.
         task: image shape and classes.
-        train: images to learn from.
-        val: images that choose the epoch.
-        normalisation: of the train split.
+        data: train is learned from, val chooses the epoch.
         settings: everything else.
     """
 
@@ -62,21 +60,19 @@ class Retraining:
         architecture: Blueprint,
         task: TaskSpec,
         *,
-        train: DeviceSplit,
-        val: DeviceSplit,
-        normalisation: Normalisation,
+        data: DeviceData,
         settings: RetrainSettings,
     ) -> None:
         self.settings = settings
         self.epoch = 0
         self.best: RetrainRecord | None = None
-        self._val = val
-        self._steps = steps_per_epoch(len(train), settings)
+        self._val = data.val
+        self._steps = steps_per_epoch(len(data.train), settings)
         self._learner = Learner(
             architecture,
             task,
-            train=train,
-            normalisation=normalisation,
+            train=data.train,
+            normalisation=data.normalisation,
             recipe=settings,
             steps=self._steps * settings.epochs,
         )

@@ -14,7 +14,7 @@ from zonas_edge.architecture import smallest
 from zonas_edge.artifact import Run, create_run, read_lines, write_json
 from zonas_edge.compare.plan import Source, cells_of, profiles_of
 from zonas_edge.compare.published import Onlooker, largest
-from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.data.batches import DeviceData, DeviceSplit, Normalisation
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
 from zonas_edge.nn.evaluate import evaluate
@@ -81,9 +81,7 @@ def a_retraining(run: Run, request: Request, dataset: Dataset) -> Retraining:
     return Retraining(
         architecture,
         dataset.task,
-        train=DeviceSplit.of(dataset.train),
-        val=DeviceSplit.of(dataset.val),
-        normalisation=Normalisation.of(dataset.train),
+        data=DeviceData.of(dataset, "cpu"),
         settings=RetrainSettings(epochs=3, batch_size=8, seed=0, flip=False),
     )
 

@@ -48,14 +48,7 @@ def run_retrain(
     blueprint = read_blueprint(run)
     settings = retrain_settings(request, dataset)
     data = DeviceData.of(dataset, request.device)
-    training = Retraining(
-        blueprint,
-        dataset.task,
-        train=data.train,
-        val=data.val,
-        normalisation=data.normalisation,
-        settings=settings,
-    )
+    training = Retraining(blueprint, dataset.task, data=data, settings=settings)
     files = {"log": run.retrain_log, "checkpoint": run.retrain_checkpoint}
     go_on(training, device=request.device, **files)
     run.mark("retrain", "started")
