@@ -1,10 +1,12 @@
 """The README's section on methods side by side, on spreads, and on budgets."""
 
+import math
 from typing import Any
 
 from zonas_edge.compare.findings import contrasts, fronts
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import summarise
+from zonas_edge.report.chance import against_chance
 from zonas_edge.report.questions import (
     NOTES,
     contrast_table,
@@ -131,17 +133,44 @@ def penalty(result: dict[str, Any]) -> str:
     return f"{table.markdown()}\n\n{_made(result)}"
 
 
-def comparisons(results: list[dict[str, Any]]) -> str:
-    """Every data set, and what all of them say together."""
+def noise(spreads: list[dict[str, Any]]) -> str:
+    """How far apart networks are, and how far their test images could put equals.
+
+    The latter is an upper bound, that of drawing the images anew for each network:
+    judged on the same ones, networks that find the same images easy differ by less.
+    """
+    told = []
+    for result in spreads:
+        method, rows = _of_one_method(result)
+        images = result["dataset"]["test"]
+        for budget in sorted({row.budget for row in rows}):
+            found = summarise([row.accuracy for row in rows if row.budget == budget])
+            chance = math.sqrt(found.mean * (1 - found.mean) / images)
+            deviation = "-" if found.sd is None else f"{found.sd:.3f}"
+            told.append(
+                f"{rows[0].dataset} {deviation} ({chance:.3f}; {found.count}"
+                f" `{method}` networks, at most {budget:,} parameters)"
+            )
+    return (
+        "Standard deviation of test accuracy among networks, and in brackets the most"
+        " by which networks that are equally good would differ on so many test images:"
+        f" {', '.join(told)}."
+    )
+
+
+def comparisons(
+    results: list[dict[str, Any]], spreads: list[dict[str, Any]] | None = None
+) -> str:
+    """What all data sets say together, each of them, and their spreads."""
     if not results:
         return "Not measured yet."
     rows = [Row.from_dict(row) for result in results for row in result["rows"]]
-    text = [comparison(result) for result in results]
     references = dict.fromkeys(result["reference"] for result in results)
-    text += [
-        contrast_table(found).markdown()
-        for reference in references
-        if (found := contrasts(rows, reference))
-    ]
+    found = {reference: contrasts(rows, reference) for reference in references}
+    text = [said for each in found.values() if (said := against_chance(each))]
+    if spreads:
+        text.append(noise(spreads))
+    text += [comparison(result) for result in results]
+    text += [contrast_table(each).markdown() for each in found.values() if each]
     text.append(front_table(fronts(rows)).markdown())
-    return "\n\n".join([*text, *NOTES])
+    return "\n\n".join([*text, *NOTES, *map(spread, spreads or ())])

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import checkout
-from comparison_tables import comparisons, penalty, spread
+from comparison_tables import comparisons, penalty
 from latency_tables import binding_latency, latency_error
 from load_tables import load_matrix
 from speed_tables import growth, retrain_speed, search_speed
@@ -128,8 +128,7 @@ def methods() -> str:
 SECTIONS = {
     "comparisons": lambda: "\n\n".join(
         [
-            comparisons(read("compare-*.json")),
-            *map(spread, read("spread-*.json")),
+            comparisons(read("compare-*.json"), read("spread-*.json")),
             *map(penalty, read("penalty-*.json")),
         ]
     ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.compare.rows import a_grid
+from tests.compare.rows import a_grid, a_row
 from tests.scripts import script
 
 CLEAN = "0123456789abcdef"
@@ -83,8 +83,30 @@ def test_the_readme_s_section_is_made_from_the_files() -> None:
     text = tables.comparisons(list(kept.values()))
     assert "**digits, at most 1,000 parameters, 3 seeds**" in text
     assert "commit 0123456789" in text
-    assert "| random | all | test accuracy | 10 | -0.0200 |" in text
+    assert "| random | all | test accuracy | 6 | -0.0200 |" in text
+    assert text.startswith(
+        "Better than chance? zo-darts++ minus random, 6 pairs: test accuracy +0.0200"
+        " (95 % +0.0200 to +0.0200), better; test AUC +0.0200"
+    )
     assert tables.comparisons([]) == "Not measured yet."
+
+
+def test_a_spread_stands_beside_what_the_test_images_alone_would_give() -> None:
+    results = some_results()
+    results["rows"] = [
+        a_row("random-single", seed, accuracy=0.8 + 0.1 * seed).to_dict()
+        for seed in range(3)
+    ]
+    kept, *_ = script("keep_comparison").parts(results, "2026-11-22").values()
+    tables = script("comparison_tables")
+    # mean 0.9 of 353 images: sqrt(0.9 * 0.1 / 353) = 0.016
+    wanted = (
+        "digits 0.100 (0.016; 3 `random-single` networks, at most 1,000 parameters)"
+    )
+    assert wanted in tables.noise([kept])
+    text = tables.comparisons([kept], [kept])
+    assert wanted in text
+    assert "**Spread of 3 `random-single` networks, digits, clean:**" in text
 
 
 def test_the_spread_of_one_method_is_told_by_budget() -> None:

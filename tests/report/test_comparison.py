@@ -21,7 +21,7 @@ from zonas_edge.compare.pictures import (
 from zonas_edge.compare.results import Comparison
 from zonas_edge.report.comparison import comparison_renderable, write_tables
 from zonas_edge.report.plots import draw
-from zonas_edge.report.questions import overview_tables
+from zonas_edge.report.questions import overview_tables, question_tables
 from zonas_edge.report.table import Table
 
 Golden = Callable[[str, str], None]
@@ -128,3 +128,17 @@ def test_every_plot_is_a_png_and_an_svg_with_the_same_bytes_each_time(
         assert content == other.read_bytes()
         begin = b"\x89PNG" if one.suffix == ".png" else b"<?xml"
         assert content.startswith(begin)
+
+
+def test_a_level_is_called_by_its_band_on_each_data_set() -> None:
+    rows = [
+        a_row(dataset=dataset, profile="small", budget=budget)
+        for dataset, budget in (("breastmnist", 221_486), ("pneumoniamnist", 331_656))
+    ]
+    titles = [table.title for table in overview_tables(rows)]
+    assert titles == [
+        "breastmnist, at most 221,486 parameters, 1 seed",
+        "pneumoniamnist, at most 331,656 parameters, 1 seed",
+    ]
+    first, *_ = question_tables(rows)
+    assert first.headings == ("method", "at most 221,486")

@@ -7,6 +7,7 @@ of several data sets together, give the same tables as the comparison that made 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal, TypeVar, get_args
 
 from zonas_edge.compare.front import Point, Rectangle, hypervolume, pareto
@@ -56,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A method against the reference, over pairs of data set, profile and seed.
+    """A method against the reference, over pairs of data set and seed.
 
     Args:
         dataset: of the pairs; None = all of them pooled.
@@ -117,8 +118,10 @@ def values_of(rows: Sequence[Row], figure: Figure) -> list[float]:
 def contrasts(rows: Sequence[Row], reference: str) -> tuple[Contrast, ...]:
     """Each other method against the reference, pooled and by data set.
 
-    Pairs have the same data set, profile (with its budget) and seed; what has no
-    partner is left out.
+    Networks are set against each other under the same data set, profile (with its
+    budget) and seed; what has no partner is left out. Their figures are averaged over
+    the profiles before anything is told of them: one seed may well be one and the same
+    network under two budgets, and would otherwise count twice.
     """
     methods = _distinct(row.method for row in rows)
     datasets = _distinct(row.dataset for row in rows)
@@ -151,7 +154,15 @@ def _pairs(
         for name in (method, reference)
     )
     first, second = sides
-    return [(first[key], second[key]) for key in first if key in second]
+    met: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
+    for key in first:
+        if key in second:
+            dataset, _, seed = key
+            met[dataset, seed].append((first[key], second[key]))
+    return [
+        (fmean(ours for ours, _ in own), fmean(theirs for _, theirs in own))
+        for own in met.values()
+    ]
 
 
 def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:

@@ -11,6 +11,7 @@ from zonas_edge.artifact import write_text
 from zonas_edge.compare.findings import Finding, contrasts, findings, fronts
 from zonas_edge.compare.results import Comparison
 from zonas_edge.compare.row import Row
+from zonas_edge.report.chance import against_chance
 from zonas_edge.report.questions import (
     NOTES,
     contrast_table,
@@ -34,12 +35,18 @@ def all_tables(found: Comparison) -> tuple[Table, ...]:
     return tuple(tables)
 
 
+def _notes(found: Comparison) -> list[str]:
+    """What the tables come to, and how they are to be read."""
+    verdict = against_chance(contrasts(found.rows, found.reference))
+    return [*NOTES] if verdict is None else [*NOTES, verdict]
+
+
 def comparison_renderable(found: Comparison, folder: Path) -> RenderableType:
-    """Every table, and where the files lie."""
+    """Every table, what they come to, and where the files lie."""
     parts: list[RenderableType] = []
     for table in all_tables(found):
         parts += [table.renderable(), Text("")]
-    parts += [Text(note) for note in NOTES]
+    parts += [Text(note) for note in _notes(found)]
     parts.append(Text(plain(f"tables, rows and plots: {folder}")))
     return Group(*parts)
 
@@ -50,7 +57,7 @@ def write_tables(found: Comparison, folder: Path) -> None:
     Raises:
         UsageError: the system refuses.
     """
-    parts = [table.markdown() for table in all_tables(found)] + list(NOTES)
+    parts = [table.markdown() for table in all_tables(found)] + _notes(found)
     write_text(folder / "tables.md", "\n\n".join(parts) + "\n")
     columns = [field.name for field in fields(Row)]
     rows = [row.to_dict() for row in found.rows]

@@ -54,10 +54,12 @@ NOTES = (
         " epoch is chosen on val, the exported file is measured on test once."
     ),
     (
-        "A difference is taken pair by pair (same data, budget and seed) and is the"
-        " method's figure minus the reference's. The hypervolume is the share that a"
-        " method's networks dominate of the rectangle around the set's networks that"
-        " are inside their budgets: more is better, within one set and one cost."
+        "A difference is the method's figure minus the reference's under the same data,"
+        " budget and seed. A pair is one seed's mean over the budgets, since its"
+        " networks aren't independent, and may be the same one. The hypervolume is the"
+        " share that a method's networks dominate of the rectangle around the set's"
+        " networks that are inside their budgets: more is better, within one set and"
+        " one cost."
     ),
 )
 
@@ -65,9 +67,10 @@ NOTES = (
 def question_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
     """Methods by budgets, one table a data set and question."""
     found = findings(rows)
-    label = labels(rows)
     tables = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
+        # a constraint level is another band on every set
+        label = labels([row for row in rows if row.dataset == dataset])
         for figure, (question, _) in QUESTIONS.items():
             own = [
                 one
@@ -80,7 +83,7 @@ def question_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
 
 
 def labels(rows: Sequence[Row]) -> dict[str, str]:
-    """How each profile is called in a table: by its budget, if that says enough."""
+    """How a data set's profiles are called: by their budgets, if that says enough."""
     budgets = {row.profile: row.budget for row in rows}
     least = {row.profile: row.min_parameters for row in rows}
     words = {
@@ -140,9 +143,9 @@ def summary_text(summary: Summary, form: str) -> str:
 def overview_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
     """Methods by questions, one table a data set and budget: for a document."""
     found = findings(rows)
-    label = labels(rows)
     tables = []
     for dataset, profile in dict.fromkeys((row.dataset, row.profile) for row in rows):
+        label = labels([row for row in rows if row.dataset == dataset])
         own = {
             (one.group.method, one.figure): one
             for one in found
