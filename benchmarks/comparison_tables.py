@@ -1,11 +1,13 @@
 """The README's section on methods side by side, on spreads, and on budgets."""
 
 import math
+from dataclasses import fields
 from typing import Any
 
 from zonas_edge.compare.findings import contrasts, fronts
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import summarise
+from zonas_edge.learner import Recipe
 from zonas_edge.report.chance import against_chance
 from zonas_edge.report.questions import (
     NOTES,
@@ -16,6 +18,9 @@ from zonas_edge.report.questions import (
 from zonas_edge.report.table import Table
 from zonas_edge.report.words import count
 from zonas_edge.search.method import METHODS
+
+_OF_THE_SET = frozenset({"epochs", "batch_size", "flip", "seed"})
+"""Settings of a retraining that are another on every data set."""
 
 
 def comparison(result: dict[str, Any]) -> str:
@@ -28,12 +33,25 @@ def comparison(result: dict[str, Any]) -> str:
     return "\n\n".join([*tables, f"{counts} images; {_made(result)}"])
 
 
+def _older_recipe(result: dict[str, Any]) -> str:
+    """What else its networks were retrained by than the code's own recipe, or ''."""
+    own = {one.name: one.default for one in fields(Recipe)}
+    apart = {
+        name: value
+        for name, value in result["settings"]["retrain"].items()
+        if name not in _OF_THE_SET and own.get(name) != value
+    }
+    return ", ".join(f"{name} {value}" for name, value in apart.items())
+
+
 def _made(result: dict[str, Any]) -> str:
     """What a comparison's figures hold for."""
     settings, environment = result["settings"], result["environment"]
     commits = ", ".join(commit[:10] for commit in result["commits"])
     where = environment["cpu"] if environment["device"] == "cpu" else ""
     epochs = [count(settings["retrain_epochs"], "retraining epoch")]
+    if older := _older_recipe(result):
+        epochs[0] += f" by an older recipe ({older})"
     methods = {row["method"] for row in result["rows"]}
     if any(METHODS[name].trained for name in methods.intersection(METHODS)):
         tried = settings.get("trial_epochs", 0)  # older results had no trials
@@ -165,12 +183,26 @@ def comparisons(
     if not results:
         return "Not measured yet."
     rows = [Row.from_dict(row) for result in results for row in result["rows"]]
-    references = dict.fromkeys(result["reference"] for result in results)
-    found = {reference: contrasts(rows, reference) for reference in references}
-    text = [said for each in found.values() if (said := against_chance(each))]
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for result in results:
+        own = [Row.from_dict(row) for row in result["rows"]]
+        key = (result["reference"], _older_recipe(result))
+        alike.setdefault(key, []).extend(own)
+    found = {key: contrasts(own, key[0]) for key, own in alike.items()}
+    text = [
+        said
+        for (_, older), each in found.items()
+        if not older and (said := against_chance(each))
+    ]
     if spreads:
         text.append(noise(spreads))
     text += [comparison(result) for result in results]
-    text += [contrast_table(each).markdown() for each in found.values() if each]
+    for key, each in sorted(found.items()):
+        _, older = key
+        if each:
+            if older:
+                sets = ", ".join(dict.fromkeys(row.dataset for row in alike[key]))
+                text.append(f"By an older recipe ({older}), so apart: {sets}.")
+            text.append(contrast_table(each).markdown())
     text.append(front_table(fronts(rows)).markdown())
     return "\n\n".join([*text, *NOTES, *map(spread, spreads or ())])

@@ -109,6 +109,17 @@ def test_a_spread_stands_beside_what_the_test_images_alone_would_give() -> None:
     assert "**Spread of 3 `random-single` networks, digits, clean:**" in text
 
 
+def test_what_an_older_recipe_made_is_told_apart() -> None:
+    kept = script("keep_comparison").parts(some_results(), "2026-11-22")
+    kept["digits"]["settings"]["retrain"] = {"batch_size": 64, "mixed": 0.5}
+    text = script("comparison_tables").comparisons(list(kept.values()))
+    assert "By an older recipe (mixed 0.5), so apart: digits." in text
+    assert "5 retraining epochs by an older recipe (mixed 0.5)" in text
+    assert text.count("| random | all | test accuracy | 3 | -0.0200 |") == 2
+    assert text.startswith("Better than chance? zo-darts++ minus random, 3 pairs")
+    assert text.count("Better than chance?") == 1
+
+
 def test_the_spread_of_one_method_is_told_by_budget() -> None:
     results = some_results()
     results["rows"] = [row for row in results["rows"] if row["method"] == "random"]
