@@ -26,6 +26,8 @@ def refusal(results: dict[str, Any]) -> str | None:
     for commit in results["commits"] or ["unknown"]:
         if commit == "unknown" or commit.endswith("+changes"):
             return f"made by code that is no commit ({commit})"
+    if len(results["commits"]) > 1:
+        return f"made by several commits ({', '.join(results['commits'])})"
     if results["mixed"]:
         return f"mixed settings: {results['mixed'][0]}"
     return None

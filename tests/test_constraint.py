@@ -2,12 +2,18 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 
 from tests.strategies import SPACE, architectures
-from zonas_edge.architecture import Architecture, largest, smallest
+from zonas_edge.architecture import (
+    Architecture,
+    every_one_cell,
+    largest,
+    smallest,
+)
 from zonas_edge.constraint import (
     Constraint,
     check_reachable,
@@ -16,7 +22,7 @@ from zonas_edge.constraint import (
     latency_model,
     number,
 )
-from zonas_edge.cost import parameter_table, parameters
+from zonas_edge.cost import exact, parameter_table, parameters
 from zonas_edge.errors import BudgetError
 from zonas_edge.profile import Budget, DeviceProfile, load_profile
 from zonas_edge.space import TaskSpec
@@ -123,13 +129,9 @@ def test_a_budget_above_the_largest_network_is_refused() -> None:
 def test_a_space_without_sizes_has_its_own_extremes() -> None:
     narrow = replace(SPACE, sizes=False)
     low, high = (parameters(make(narrow), TASK) for make in (smallest, largest))
+    check_reachable([Constraint("parameters", TABLE, upper=low)], narrow, "pi.toml")
     check_reachable(
-        [
-            Constraint("parameters", TABLE, upper=low),
-            Constraint("min_parameters", TABLE, lower=high),
-        ],
-        narrow,
-        "pi.toml",
+        [Constraint("min_parameters", TABLE, lower=high)], narrow, "pi.toml"
     )
     with pytest.raises(BudgetError) as caught:
         check_reachable(
@@ -169,4 +171,37 @@ def test_the_smallest_reachable_latency_is_named_in_the_limit_s_unit() -> None:
     assert str(caught.value) == (
         "pi.toml: budget.latency_p95_ms is 1e-06, below the smallest network of this"
         f" space ({low:.4g})"
+    )
+
+
+def test_a_band_between_two_cells_of_a_space_without_sizes_is_refused() -> None:
+    narrow = replace(SPACE, sizes=False)
+    table = parameter_table(narrow, TASK)
+    counts = sorted(
+        {
+            exact(table, found.simplified())
+            for found in every_one_cell(narrow)
+            if found.connected
+        }
+    )
+    low, high = max(pairwise(counts), key=lambda pair: pair[1] - pair[0])
+    assert high - low > 2
+
+    def band(least: float, most: float) -> list[Constraint]:
+        return [
+            Constraint("parameters", table, upper=most),
+            Constraint("min_parameters", table, lower=least),
+        ]
+
+    check_reachable(band(low, high - 1), narrow, "pi.toml")
+    check_reachable(band(low + 1, high), narrow, "pi.toml")
+    check_reachable(band(low + 1, high - 1), SPACE, "pi.toml")  # not looked into
+    with pytest.raises(BudgetError) as caught:
+        check_reachable(band(low + 1, high - 1), narrow, "pi.toml")
+    assert str(caught.value) == (
+        "pi.toml: no network with 3x3 kernels at depth 2 is inside all limits of the"
+        " budget"
+    )
+    assert caught.value.hint == (
+        "widen the budget, or choose a --method that searches sizes"
     )

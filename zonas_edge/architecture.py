@@ -9,13 +9,24 @@ Source: section 2 of the design (cell and stages), section 7 (derivation).
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from zonas_edge.space import EDGES, KERNELS, NODES, OPS, STAGES, Op, SearchSpace
+from zonas_edge.space import (
+    EDGES,
+    FIXED_KERNEL,
+    KERNELS,
+    NODES,
+    OPS,
+    STAGES,
+    Op,
+    SearchSpace,
+)
 
 SCHEMA = 1
 CONV = OPS.index(Op.CONV)
@@ -220,6 +231,20 @@ def largest(space: SearchSpace) -> Architecture:
         depth=space.max_depth,
     )
     return Architecture(channels=space.channels, stages=(stage,) * STAGES)
+
+
+def every_one_cell(space: SearchSpace) -> Iterator[Architecture]:
+    """Every network of a space without sizes: one cell for all stages, 15,625 of them.
+
+    Those that are not connected are among them.
+    """
+    for operations in product(OPS, repeat=len(EDGES)):
+        stage = Stage(
+            operations=operations,
+            kernels=tuple(FIXED_KERNEL if op is Op.CONV else None for op in operations),
+            depth=space.max_depth,
+        )
+        yield Architecture(channels=space.channels, stages=(stage,) * STAGES)
 
 
 def one_hot(

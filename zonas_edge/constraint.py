@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zonas_edge.architecture import Architecture, largest, smallest
+from zonas_edge.architecture import Architecture, every_one_cell, largest, smallest
 from zonas_edge.blueprint import Blueprint
 from zonas_edge.cost import CostTable, byte_table, exact, parameter_table
 from zonas_edge.errors import BudgetError, UsageError
@@ -213,6 +213,15 @@ def check_reachable(
                 f"lower budget.{constraint.name}, or raise space.channels"
                 f" ({space.channels}){narrow}",
             )
+    # between two cells there may be a gap as wide as a convolution in every stage
+    if not space.sizes and not any(
+        found.connected and fits(constraints, found.simplified())
+        for found in every_one_cell(space)
+    ):
+        raise BudgetError(
+            f"{where}: no network {which} is inside all limits of the budget",
+            f"widen the budget{narrow}",
+        )
 
 
 def number(value: float) -> str:

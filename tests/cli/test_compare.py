@@ -1,6 +1,7 @@
 """``zonas-edge compare`` with real processes: killed, resumed, and told what failed."""
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -178,6 +179,25 @@ def test_a_comparison_goes_on_under_its_own_settings_alone(compared: Bench) -> N
 
 
 @pytest.mark.slow
+def test_a_cell_that_was_validated_otherwise_is_measured_as_the_others_are(
+    compared: Bench, bench: Bench
+) -> None:
+    copy = bench.folder / OUT
+    shutil.copytree(compared.folder / OUT, copy)
+    words = ["validate", FIRST, "--out", str(OUT / "runs"), "--quiet"]
+    other = bench.run(*words, "--profile", "x86-64")
+    assert other.returncode in {0, 4}, other.stderr
+    report = copy / "runs" / FIRST / "report.json"
+    assert json.loads(report.read_text(encoding="utf-8"))["profile"] == "x86-64"
+
+    again = bench.run(*GRID, "--resume", limit_s=300)
+
+    assert again.returncode == 0, again.stderr
+    assert json.loads(report.read_text(encoding="utf-8"))["profile"] == "small"
+    assert rows_of(bench) == rows_of(compared)
+
+
+@pytest.mark.slow
 def test_a_search_that_two_budgets_share_gives_what_each_gives_alone(
     bench: Bench,
 ) -> None:
@@ -247,6 +267,13 @@ def test_cells_that_fail_are_told_and_the_exit_code_is_the_first_one_s(
             "error: ./gone.npz: no such file or directory\n",
         ),
         (
+            ("--profiles", "./gated.toml"),
+            (
+                "error: acceptance.min_sensitivity: unknown class malign\n"
+                "hint: the classes are 0, 1\n"
+            ),
+        ),
+        (
             ("--out", "."),
             (
                 "error: .: a folder with files in it that is no comparison\n"
@@ -254,7 +281,7 @@ def test_cells_that_fail_are_told_and_the_exit_code_is_the_first_one_s(
             ),
         ),
     ],
-    ids=["method", "empty", "data", "folder"],
+    ids=["method", "empty", "data", "gate", "folder"],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(
     bench: Bench,
@@ -264,6 +291,9 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     message: str,
 ) -> None:
     monkeypatch.chdir(bench.folder)
+    gate = "[acceptance.min_sensitivity]\nmalign = 0.8\n"
+    small = (bench.folder / "small.toml").read_text(encoding="utf-8")
+    (bench.folder / "gated.toml").write_text(f"{small}\n{gate}", encoding="utf-8")
     before = sorted(bench.folder.rglob("*"))
     words = [*GRID, "--threads-per-worker", "1", *changed]
     code, text, noise = told(words, capsys)

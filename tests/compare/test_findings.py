@@ -1,5 +1,7 @@
 """What rows say together, by hand on small grids."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.compare.rows import a_grid, a_row
@@ -84,6 +86,27 @@ def test_a_network_beyond_its_budget_does_not_stretch_the_rectangle() -> None:
     assert found["resnet18"].hypervolume == 0.0
 
 
+def test_a_network_that_fails_its_profile_does_not_stretch_it_either() -> None:
+    slow = replace(a_row("b", 0, accuracy=0.9, parameters=1000), verdict="fail")
+    rows = [
+        a_row("a", 0, accuracy=0.8, parameters=500),
+        a_row("a", 1, accuracy=0.85, parameters=900),
+        slow,
+    ]
+    found = {one.method: one for one in fronts(rows) if one.cost == "parameters"}
+    assert found["b"].hypervolume == 0.0
+    assert found["a"].hypervolume == fronts(rows[:2])[0].hypervolume
+
+
 def test_a_row_survives_its_json() -> None:
-    row = a_row(largest=0.95)
+    row = replace(a_row(largest=0.95), verdict="unverified")
     assert Row.from_dict(row.to_dict() | {"later": 1}) == row
+
+
+def test_a_row_from_before_verdicts_were_kept_can_be_read() -> None:
+    data = a_row().to_dict()
+    del data["verdict"]
+    assert Row.from_dict(data) == a_row()
+    del data["auc"]
+    with pytest.raises(KeyError, match="auc"):
+        Row.from_dict(data)

@@ -64,12 +64,13 @@ def test_a_file_holds_one_data_set() -> None:
             f"made by code that is no commit ({CLEAN}+changes)",
         ),
         ({"commits": []}, "made by code that is no commit (unknown)"),
+        ({"commits": ["abc", "def"]}, "made by several commits (abc, def)"),
         (
             {"mixed": ["a: rate 1, elsewhere 2"]},
             "mixed settings: a: rate 1, elsewhere 2",
         ),
     ],
-    ids=["good", "empty", "dirty", "unknown", "mixed"],
+    ids=["good", "empty", "dirty", "unknown", "several", "mixed"],
 )
 def test_what_can_t_be_traced_is_refused(
     replaced: dict[str, Any], reason: str | None

@@ -71,6 +71,23 @@ def test_a_reference_network_has_no_epochs_of_a_search() -> None:
     assert epochs == {"zo-darts++": 3, "resnet18": 0, "mobilenetv2": 0}
 
 
+def test_long_names_are_cut_where_they_say_least() -> None:
+    long = "Acevedo2020_peripheral_blood_cells_28x28_stratified_by_patient"
+    source = Source(long, f"./{long}.npz", None, flip=False, facts={})
+    names = [
+        cell.name
+        for cell in a_plan(
+            sources=(source,),
+            methods=("zo-darts++-paper", "zo-darts++"),
+            profiles=profiles_of(["raspberry-pi-zero-2w"], [100_000]),
+        )
+    ]
+    assert len(set(names)) == 4
+    assert max(map(len, names)) == 80
+    tail = "-raspberry-pi-zero-2w-100000-zo-darts++-paper-seed0"
+    assert names[0] == long[: 80 - len(tail)] + tail
+
+
 def test_a_level_is_the_band_of_its_data_set() -> None:
     breast = Source("breastmnist", "breastmnist", Path("/d"), flip=False, facts={})
     (cell,) = a_plan(
@@ -95,13 +112,22 @@ def test_a_level_is_the_band_of_its_data_set() -> None:
         (
             lambda: budgets_of(["100k"]),
             UsageError,
-            "--budgets: '100k' is no number of parameters",
+            "--budgets: '100k' is no number of parameters from 1 to 1,000,000,000,000",
             "--budgets 100000,250000",
         ),
         (
             lambda: budgets_of(["0"]),
             UsageError,
-            "--budgets: '0' is no number of parameters",
+            "--budgets: '0' is no number of parameters from 1 to 1,000,000,000,000",
+            "--budgets 100000,250000",
+        ),
+        (
+            lambda: budgets_of(["9999999999999"]),
+            UsageError,
+            (
+                "--budgets: '9999999999999' is no number of parameters from 1 to"
+                " 1,000,000,000,000"
+            ),
             "--budgets 100000,250000",
         ),
         (
@@ -125,7 +151,7 @@ def test_a_level_is_the_band_of_its_data_set() -> None:
             "give one of the files another name",
         ),
     ],
-    ids=["method", "word", "zero", "level", "band", "twice"],
+    ids=["method", "word", "zero", "huge", "level", "band", "twice"],
 )
 def test_a_mistake_is_told_in_one_line(
     mistake: Any, kind: type[UsageError], message: str, hint: str

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +143,13 @@ def test_a_level_is_called_by_its_band_on_each_data_set() -> None:
     ]
     first, *_ = question_tables(rows)
     assert first.headings == ("method", "at most 221,486")
+
+
+def test_networks_that_fail_their_profile_are_named(tmp_path: Path) -> None:
+    first, *rest = a_grid()
+    found = replace(a_comparison(), rows=(replace(first, verdict="fail"), *rest))
+    write_tables(found, tmp_path)
+    assert (
+        "\n\nThese fail what their own profile asks for (report.json says what):"
+        f" {first.run}.\n"
+    ) in (tmp_path / "tables.md").read_text(encoding="utf-8")

@@ -194,6 +194,19 @@ def test_without_sizes_kernels_are_3x3_to_the_end() -> None:
         assert candidate.architecture.belongs_to(search.space)
 
 
+def test_sizes_begin_as_they_were_drawn_whatever_decay_has_made_of_them() -> None:
+    """L2 inside Adam moves entries without a gradient; the size phase is after that."""
+    search = made("zo-darts++-paper")
+    sizes = slice(search.alphas.active(sizes=False), None)
+    drawn = search.alphas.vector.detach()[sizes].clone()
+    search.run_epoch()
+    assert not torch.equal(search.alphas.vector.detach()[sizes], drawn)
+    assert search.run_epoch().sizes  # its window is open yet
+    assert torch.equal(search.alphas.vector.detach()[sizes], drawn)
+    search.run_epoch()
+    assert not torch.equal(search.alphas.vector.detach()[sizes], drawn)
+
+
 # -- random ----------------------------------------------------------------------
 
 

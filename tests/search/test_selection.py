@@ -1,6 +1,7 @@
 """From a mixture to one network inside the budget."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,3 +234,32 @@ def test_what_can_t_be_repaired_is_named() -> None:
         "widen budget.parameters, or the limits that work against it"
     )
     assert caught.value.exit_code == 3
+
+
+def test_a_budget_beside_the_reach_of_one_draw_is_met_from_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Single changes may end beside a narrow band, whichever network they begin at."""
+    tried: list[Architecture] = []
+
+    def stubborn(start: Architecture, *rest: Any) -> Architecture:
+        tried.append(start)
+        if len(tried) < 3:
+            raise BudgetError(f"stuck {len(tried)}", "widen it")
+        return repair(start, *rest)
+
+    monkeypatch.setattr("zonas_edge.search.selection.repair", stubborn)
+    found = select_from(uniform(SPACE), [limit(LOW, SPACE)])
+    assert found.repaired
+    assert parameters(found.best.architecture, TASK) == LOW
+    assert len(tried) == len(set(tried)) == 3
+
+    def stuck(start: Architecture, *_: Any) -> Architecture:
+        tried.append(start)
+        raise BudgetError(f"stuck {len(tried)}", "widen it")
+
+    tried.clear()
+    monkeypatch.setattr("zonas_edge.search.selection.repair", stuck)
+    with pytest.raises(BudgetError, match=r"^stuck 1$"):
+        select_from(uniform(SPACE), [limit(LOW, SPACE)])
+    assert 3 < len(tried) <= 17

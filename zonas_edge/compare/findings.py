@@ -171,7 +171,7 @@ def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
     for dataset in _distinct(row.dataset for row in rows):
         own = [row for row in rows if row.dataset == dataset]
         for cost in COSTS:
-            inside = [row for row in own if row.parameters <= row.budget]
+            inside = [row for row in own if row.inside]
             rectangle = Rectangle.around(points_of(inside, cost)) if inside else None
             for method in _distinct(row.method for row in own):
                 mine = [row for row in own if row.method == method]

@@ -14,6 +14,7 @@ from zonas_edge.errors import UsageError, did_you_mean
 from zonas_edge.pipeline.begin import run_name
 from zonas_edge.pipeline.request import Request
 from zonas_edge.profile import (
+    LARGEST_COUNT,
     Acceptance,
     Budget,
     DeviceProfile,
@@ -173,9 +174,10 @@ def budgets_of(words: Sequence[str]) -> tuple[int, ...]:
     """
     found = []
     for word in words:
-        if not (word.isdecimal() and int(word) > 0):
+        if not (word.isdecimal() and 0 < int(word) <= LARGEST_COUNT):
             raise UsageError(
-                f"--budgets: {word!r} is no number of parameters",
+                f"--budgets: {word!r} is no number of parameters from 1 to"
+                f" {LARGEST_COUNT:,}",
                 "--budgets 100000,250000",
             )
         found.append(int(word))

@@ -57,7 +57,21 @@ class Onlooker:
         append_line(run.published_log, {"epoch": epoch, "accuracy": accuracy})
 
 
-def largest(run: Run) -> float | None:
-    """The largest accuracy on test over all epochs, None if nobody looked."""
-    lines = read_lines(run.published_log)
-    return max((float(line["accuracy"]) for line in lines), default=None)
+def largest(run: Run, epochs: int) -> float | None:
+    """The largest accuracy on test over all epochs of a retraining.
+
+    Args:
+        run: its folder.
+        epochs: of the retraining.
+
+    Returns:
+        None if nobody looked, or not at every epoch: a network that was retrained by
+        itself since then has no such figure.
+    """
+    seen = {
+        int(line["epoch"]): float(line["accuracy"])
+        for line in read_lines(run.published_log)
+    }
+    if seen.keys() != set(range(1, epochs + 1)):
+        return None
+    return max(seen.values())

@@ -1,7 +1,7 @@
 """A row: what a table knows of one trained network, read from its run's folder."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Self
 
 from zonas_edge.artifact import Run, read_json, read_lines
@@ -47,6 +47,8 @@ class Row:
             were inside the budget for the first time; None if they never were.
         test_openings: how often the test split was read, those of
             ``accuracy_max_over_test_epochs`` included.
+        verdict: of the network by its own profile; None of one that stands under
+            several, and in results from before it was kept.
     """
 
     run: str
@@ -69,6 +71,7 @@ class Row:
     alpha_updates: int | None
     inside_after_epochs: int | None
     test_openings: int
+    verdict: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -81,7 +84,28 @@ class Row:
         Raises:
             KeyError: a key is missing.
         """
-        return cls(**{field.name: data[field.name] for field in fields(cls)})
+        needed = [one.name for one in fields(cls) if one.default is MISSING]
+        return cls(**{name: data[name] for name in needed}, verdict=data.get("verdict"))
+
+    @property
+    def inside(self) -> bool:
+        """Whether it keeps what its own profile asks for, as far as was measured."""
+        return self.parameters <= self.budget and self.verdict != "fail"
+
+
+def report_of(run: Run) -> ValidationReport:
+    """What a run's validation has found.
+
+    Raises:
+        UsageError: the file can't be read.
+    """
+    try:
+        return ValidationReport.from_dict(read_json(run.report))
+    except ValueError:
+        raise UsageError(
+            f"{run.report}: no report of a validation",
+            "delete it, and validate again",
+        ) from None
 
 
 def row_of(cell: Cell, run: Run) -> Row:
@@ -91,7 +115,7 @@ def row_of(cell: Cell, run: Run) -> Row:
         UsageError: a file of the run can't be read.
     """
     record = run.read()
-    report = ValidationReport.from_dict(read_json(run.report))
+    report = report_of(run)
     try:
         search: dict[str, Any] = record.get("search", {})
         retrained: dict[str, Any] = record["retrain"]
@@ -102,7 +126,7 @@ def row_of(cell: Cell, run: Run) -> Row:
             val_accuracy=retrained["val_accuracy"],
             accuracy=report.accuracy,
             auc=report.auc,
-            accuracy_max_over_test_epochs=largest(run),
+            accuracy_max_over_test_epochs=largest(run, cell.request.retrain_epochs),
             search_seconds=searched_seconds(search),
             retrain_seconds=retrained["retrain_seconds"],
             latency_p50_ms=report.latency_ms.p50,
@@ -110,6 +134,8 @@ def row_of(cell: Cell, run: Run) -> Row:
             alpha_updates=search.get("alpha_updates"),
             inside_after_epochs=_inside_after(cell, run),
             test_openings=record["test_openings"],
+            # a shared run was judged under another row's profile
+            verdict=report.verdict if cell.profile == cell.request.profile else None,
         )
     except KeyError as error:
         raise UsageError(

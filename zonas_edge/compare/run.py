@@ -28,6 +28,7 @@ from zonas_edge.data.load import is_path, load_dataset
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.host import prepare, resolve_device
 from zonas_edge.pipeline.request import describe
+from zonas_edge.validate.verdict import check_gates
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def compare(
         resume: go on with the comparison in ``out``; its grid may have grown.
 
     Raises:
-        UsageError: an option that can't be used, or a folder of something else.
+        UsageError: an option that can't be used, a gate that doesn't fit a data set,
+            or a folder of something else.
         DatasetError: data that can't be used.
     """
     methods = methods_of(wanted.methods)
@@ -99,6 +101,7 @@ def compare(
         published_protocol=wanted.published_protocol,
     )
     sources = _sources(wanted, listener)
+    classes = {source.name: source.facts["class_names"] for source in sources}
     cells = cells_of(
         settings,
         methods=methods,
@@ -106,6 +109,8 @@ def compare(
         profiles=profiles,
         seeds=wanted.seeds,
     )
+    for cell in cells:
+        check_gates(cell.profile.acceptance, classes[cell.dataset])
     folder = Folder(out)
     crew = _crew(wanted, device, folder.logs)
     with folder.held(settings, resume=resume) as descriptor:

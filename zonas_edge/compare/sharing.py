@@ -2,7 +2,9 @@
 
 A method without a penalty searches as if there were no budget: that only decides which
 of its draws are kept. So the cells of one method, data set and seed differ by nothing
-before their draws, and the first that has searched lends its search to the others.
+before their draws, and the first that has searched lends its search to those that
+haven't begun theirs: where several workers begin with them, each makes its own, which
+takes time and changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,7 +43,12 @@ def _same_search(one: Request, other: Request) -> bool:
 
 def _unbound(request: Request) -> Request:
     """A request without what only its draws and its verdict depend on."""
-    nothing = {"name": "", "budget": Budget(parameters=1), "acceptance": Acceptance()}
+    nothing = {
+        "name": "",
+        "path": "-",  # a file a budget, perhaps
+        "budget": Budget(parameters=1),
+        "acceptance": Acceptance(),
+    }
     return replace(request, profile=request.profile.model_copy(update=nothing))
 
 

@@ -3,19 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from zonas_edge.artifact import find_run
+from zonas_edge.artifact import Run, find_run
 from zonas_edge.compare.cell import LAST, Task, Teller
 from zonas_edge.compare.folder import Folder
 from zonas_edge.compare.plan import Cell, Settings
 from zonas_edge.compare.pool import Crew, Event, Failure, make_all
 from zonas_edge.compare.results import Made
-from zonas_edge.compare.row import Row, row_of
+from zonas_edge.compare.row import Row, report_of, row_of
 from zonas_edge.compare.sharing import alike
 from zonas_edge.compare.shelf import Shelf
+from zonas_edge.device.local import LocalTarget
 from zonas_edge.errors import ZonasError
 from zonas_edge.pipeline.deliver import run_validate
 from zonas_edge.pipeline.host import commit
-from zonas_edge.pipeline.request import request_of
+from zonas_edge.pipeline.request import Request, request_of
 from zonas_edge.pipeline.session import session_of
 
 
@@ -121,8 +122,24 @@ def measure(
     return tuple(made)
 
 
+def _measured_so(run: Run, request: Request) -> bool:
+    """Whether a run was measured as all others are: here, under its own profile.
+
+    A user may have validated it since then, on a board or under another profile.
+    """
+    if not run.finished("validate"):
+        return False
+    report = report_of(run)
+    profile, host = request.profile, report.latency_host
+    return (report.profile, report.latency_ms.threads, host.target) == (
+        profile.name,
+        profile.runtime.threads,
+        LocalTarget().name,
+    )
+
+
 def _measured(cell: Cell, folder: Folder, shelf: Shelf, listener: Listener) -> Row:
-    """The row of a cell, its run validated unless it was before."""
+    """The row of a cell, its run validated unless it was before, in the same way."""
     request = cell.request
     teller = Teller(tell=lambda _: None, warn=listener.warn)
     dataset = shelf.dataset(request)
@@ -136,7 +153,7 @@ def _measured(cell: Cell, folder: Folder, shelf: Shelf, listener: Listener) -> R
         resume=True,
     ) as session:
         run = session.run
-        if not run.finished("validate"):
+        if not _measured_so(run, request):
             run_validate(
                 run,
                 request,

@@ -14,6 +14,9 @@ from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.request import Request
 from zonas_edge.search.method import DEFAULT
 
+_LONGEST = 80
+"""Characters of a run's name that is made here."""
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -35,8 +38,15 @@ def default_name(request: Request, dataset: str) -> str:
 
 
 def run_name(*words: str) -> str:
-    """A name that a folder can have, made of words that may be any text."""
-    return re.sub(r"[^\w.+-]+", "_", "-".join(words)).lstrip(".-_")[:80]
+    """A name that a folder can have, made of words that may be any text.
+
+    Of what is too long the first word is cut, the data set's: the others tell runs on
+    it apart.
+    """
+    first, *others = (re.sub(r"[^\w.+-]+", "_", word) for word in words)
+    room = max(_LONGEST - sum(1 + len(word) for word in others), 1)
+    name = "-".join([first.lstrip(".-_")[:room], *others])
+    return name.lstrip(".-_")[:_LONGEST]
 
 
 def begin(

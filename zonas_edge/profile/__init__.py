@@ -19,6 +19,7 @@ from zonas_edge.profile.reading import (
     shipped_profiles,
     with_fitted,
 )
+from zonas_edge.profile.section import LARGEST_COUNT
 from zonas_edge.profile.values import (
     Acceptance,
     Budget,
@@ -33,6 +34,7 @@ from zonas_edge.profile.values import (
 
 __all__ = [
     "BANDS",
+    "LARGEST_COUNT",
     "LEVELS",
     "PAPER_EXTRA",
     "Acceptance",

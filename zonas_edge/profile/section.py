@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Text = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Above0 = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1, le=10**12)]
+LARGEST_COUNT = 10**12
+Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
 
 
 class Section(BaseModel):

@@ -37,8 +37,15 @@ def all_tables(found: Comparison) -> tuple[Table, ...]:
 
 def _notes(found: Comparison) -> list[str]:
     """What the tables come to, and how they are to be read."""
+    notes = [*NOTES]
+    failing = dict.fromkeys(row.run for row in found.rows if row.verdict == "fail")
+    if failing:
+        notes.append(
+            "These fail what their own profile asks for (report.json says what):"
+            f" {', '.join(failing)}."
+        )
     verdict = against_chance(contrasts(found.rows, found.reference))
-    return [*NOTES] if verdict is None else [*NOTES, verdict]
+    return notes if verdict is None else [*notes, verdict]
 
 
 def comparison_renderable(found: Comparison, folder: Path) -> RenderableType:

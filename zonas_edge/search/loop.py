@@ -78,6 +78,7 @@ class Search:
             self.space, task, settings, generator=self._generator, device=device
         )
         self.alphas = self._first_alphas(dtype, device)
+        self._first = self.alphas.vector.detach().clone()
         self._adam = self._fresh_adam()
         steps = self._feed.steps * settings.epochs // method.inner_steps
         self._pull = Pull(
@@ -196,12 +197,16 @@ class Search:
         return self._record(losses, answers)
 
     def _scheduled(self) -> Window:
-        """A new window; the first one with sizes begins with fresh moments."""
+        """A new window; the first with sizes begins with them as they were drawn."""
         schedule, progress = self.settings.method.schedule, self.progress
         sizes = self.space.sizes and schedule.sizes_at(progress)
         if sizes and not self._sizes:
             self._sizes = True
             self._adam = self._fresh_adam()
+            # decay has moved what no gradient did
+            searched = self.alphas.active(sizes=False)
+            with torch.no_grad():
+                self.alphas.vector[searched:] = self._first[searched:]
         return Window(
             temperature=schedule.temperature_at(progress),
             rate=schedule.rate_at(progress),

@@ -12,7 +12,7 @@ Source: sections 7 and 13 of the design.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,17 @@ from zonas_edge.architecture import (
 )
 from zonas_edge.constraint import Constraint, fits
 from zonas_edge.data.batches import DeviceSplit, Normalisation, epoch_order
+from zonas_edge.errors import BudgetError
 from zonas_edge.nn.evaluate import evaluate
 from zonas_edge.nn.network import recalibrate
 from zonas_edge.nn.supernet import Supernet, inherit
 from zonas_edge.search.method import Method
 from zonas_edge.search.repair import repair
-from zonas_edge.space import STAGES
+from zonas_edge.space import STAGES, SearchSpace
 
 _UNIFORM_DRAWS = 50_000
+_REPAIRS = 16
+"""Draws that are tried beside the first one, where none fits."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Selection:
         drawn: networks drawn, the most probable one included.
         distinct: different ones among them that are connected.
         fitting: of these, those inside the budget.
-        repaired: True if none was, and the most probable one was shrunk or grown.
+        repaired: True if none was, and the most probable one, or another draw where
+            that leads nowhere, was shrunk or grown.
     """
 
     ranking: tuple[Candidate, ...]
@@ -207,9 +211,12 @@ def draw(
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What became of the draws: how many, how many different ones, those inside."""
+    """What became of the draws: how many, how many different ones, those inside.
 
-    first: Architecture
+    ``starts`` are the first draw, as it was, and some different ones.
+    """
+
+    starts: tuple[Architecture, ...]
     count: int
     distinct: int
     fitting: list[Architecture]
@@ -224,19 +231,40 @@ def _sift(
     """Keep what is connected, different and inside the budget; stop at ``enough``."""
     first = next(drawn)
     count = 0
-    seen: set[Architecture] = set()
+    seen: dict[Architecture, None] = {}  # in order
     fitting: list[Architecture] = []
     for found in chain([first], drawn):
         count += 1
         simple = found.simplified()
         if not found.connected or simple in seen:
             continue
-        seen.add(simple)
+        seen[simple] = None
         if fits(constraints, simple):
             fitting.append(simple)
         if len(fitting) == enough:
             break
-    return _Drawn(first, count, len(seen), fitting)
+    starts = (first, *islice(seen, _REPAIRS))
+    return _Drawn(starts, count, len(seen), fitting)
+
+
+def _repaired(
+    starts: Sequence[Architecture],
+    mixture: Probabilities,
+    constraints: Sequence[Constraint],
+    space: SearchSpace,
+) -> Architecture:
+    """The first that single changes bring inside; they may end beside a narrow budget.
+
+    Raises:
+        BudgetError: none of them; what the first one met.
+    """
+    refusals = []
+    for start in starts:
+        try:
+            return repair(start, mixture, constraints, space)
+        except BudgetError as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def select(
@@ -269,7 +297,7 @@ def select(
         constraints,
         enough=settings.ranked if settings.until_ranked else None,
     )
-    chosen = drawn.fitting or [repair(drawn.first, mixture, constraints, space)]
+    chosen = drawn.fitting or [_repaired(drawn.starts, mixture, constraints, space)]
     ranking = [Candidate(found) for found in chosen[: settings.ranked]]
     if settings.judged:
         order = epoch_order(len(train), _torch_generator(rng))
