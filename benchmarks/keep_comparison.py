@@ -5,8 +5,9 @@ python benchmarks/keep_comparison.py exports/spread --kind spread    # of one me
 python benchmarks/keep_comparison.py exports/budgets --kind penalty  # its budgets
 python benchmarks/tables.py
 
-A result that can't be traced to one commit's code, or whose networks were made under
-different settings, is refused.
+Several results are kept as one: those of a grid that was made in parts, such as more
+seeds of a few methods. A result that can't be traced to one commit's code, or whose
+networks were made under different settings, is refused.
 """
 
 import argparse
@@ -31,6 +32,57 @@ def refusal(results: dict[str, Any]) -> str | None:
     if results["mixed"]:
         return f"mixed settings: {results['mixed'][0]}"
     return None
+
+
+def joined(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Parts of one grid as the whole; a network that is in several counts once.
+
+    Raises:
+        ValueError: they were not made alike.
+    """
+    whole, *others = results
+    for other in others:
+        if unlike := _unlike(whole, other):
+            raise ValueError(f"{unlike} of the parts differ")
+    rows = {row["run"]: row for one in reversed(results) for row in one["rows"]}
+    settings = [one["settings"] for one in results]
+    methods = [name for one in settings for name in one["methods"]]
+    search = {
+        name: {k: v for one in settings for k, v in one["search"].get(name, {}).items()}
+        for name in whole["datasets"]
+    }
+    return whole | {
+        "rows": sorted(rows.values(), key=lambda row: (row["seed"], row["budget"])),
+        "failures": [failure for one in results for failure in one["failures"]],
+        "mixed": [text for one in results for text in one["mixed"]],
+        "settings": settings[0]
+        | {
+            "search": search,
+            "methods": list(dict.fromkeys(methods)),
+            "seeds": max(one["seeds"] for one in settings),
+        },
+    }
+
+
+def _unlike(one: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """What two parts have not in common, though they should; None if all of it."""
+    for key in ("reference", "environment", "commits", "datasets"):
+        if one[key] != other[key]:
+            return str(key)
+    ours: dict[str, Any] = one["settings"]
+    theirs: dict[str, Any] = other["settings"]
+    for key in sorted(ours.keys() | theirs.keys()):
+        if key not in _OF_A_PART and ours.get(key) != theirs.get(key):
+            return key
+    for name, methods in ours["search"].items():
+        for method, own in methods.items():
+            if theirs["search"].get(name, {}).get(method, own) != own:
+                return f"searches by {method}"
+    return None
+
+
+_OF_A_PART = frozenset({"methods", "seeds", "workers", "search"})
+"""Settings in which the parts of a grid may differ."""
 
 
 def parts(
@@ -61,7 +113,9 @@ def parts(
 def main() -> None:
     """Write a file for every data set of a comparison, or none."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="of zonas-edge compare")
+    parser.add_argument(
+        "results", type=Path, nargs="+", help="folders of zonas-edge compare, or files"
+    )
     parser.add_argument(
         "--kind",
         choices=("compare", "spread", "penalty"),
@@ -71,11 +125,20 @@ def main() -> None:
     )
     parser.add_argument("--note", default="", help="what else a reader must know")
     arguments = parser.parse_args()
-    file = arguments.folder / "results.json"
-    results = json.loads(file.read_text(encoding="utf-8"))
-    if (reason := refusal(results)) is not None:
-        sys.exit(f"{file}: {reason}")
-    date = datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
+    files = [
+        given / "results.json" if given.is_dir() else given
+        for given in arguments.results
+    ]
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    for file, part in zip(files, found, strict=True):
+        if (reason := refusal(part)) is not None:
+            sys.exit(f"{file}: {reason}")
+    try:
+        results = joined(found)
+    except ValueError as error:
+        sys.exit(str(error))
+    latest = max(file.stat().st_mtime for file in files)
+    date = datetime.fromtimestamp(latest, UTC).date().isoformat()
     for name, part in parts(results, date, arguments.note).items():
         kept = checkout.RESULTS / f"{arguments.kind}-{name}.json"
         text = json.dumps(part, indent=1, sort_keys=True, ensure_ascii=False)

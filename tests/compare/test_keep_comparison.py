@@ -30,6 +30,8 @@ def some_results(**replaced: Any) -> dict[str, Any]:
         "mixed": [],
         "datasets": {"digits": facts, "breastmnist": {**facts, "name": "breastmnist"}},
         "settings": {
+            "methods": ["zo-darts++", "random", "resnet18"],
+            "seeds": 3,
             "epochs": 3,
             "retrain_epochs": 5,
             "workers": 2,
@@ -76,6 +78,43 @@ def test_what_can_t_be_traced_is_refused(
     replaced: dict[str, Any], reason: str | None
 ) -> None:
     assert script("keep_comparison").refusal(some_results(**replaced)) == reason
+
+
+def test_parts_of_one_grid_are_kept_as_the_whole() -> None:
+    rows = [a_row(method, seed).to_dict() for method in "ab" for seed in range(3)]
+    common = some_results()["settings"]
+    few = some_results(
+        rows=[row for row in rows if row["method"] == "a"],
+        settings=common
+        | {"methods": ["a"], "seeds": 3, "search": {"digits": {"a": {"rate": 1}}}},
+    )
+    many = some_results(
+        rows=[row for row in rows if row["seed"] < 2],
+        settings=common
+        | {
+            "methods": ["a", "b"],
+            "seeds": 2,
+            "workers": 9,
+            "search": {"digits": {"a": {"rate": 1}, "b": {"rate": 2}}},
+        },
+    )
+    joined = script("keep_comparison").joined
+    whole = joined([few, many])
+    names = [(row["method"], row["seed"]) for row in whole["rows"]]
+    assert sorted(names) == [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]
+    assert whole["settings"]["methods"] == ["a", "b"]
+    assert whole["settings"]["seeds"] == 3
+    searches = {"a": {"rate": 1}, "b": {"rate": 2}}
+    assert whole["settings"]["search"]["digits"] == searches
+    assert few["settings"]["search"] == {"digits": {"a": {"rate": 1}}}
+    assert joined([few])["rows"] == few["rows"]
+    with pytest.raises(ValueError, match=r"^epochs of the parts differ$"):
+        joined([few, many | {"settings": many["settings"] | {"epochs": 4}}])
+    other = {"digits": {"a": {"rate": 3}}}
+    with pytest.raises(ValueError, match=r"^searches by a of the parts differ$"):
+        joined([few, many | {"settings": many["settings"] | {"search": other}}])
+    with pytest.raises(ValueError, match=r"^commits of the parts differ$"):
+        joined([few, many | {"commits": ["f" * 16]}])
 
 
 def test_the_readme_s_section_is_made_from_the_files() -> None:
