@@ -341,6 +341,7 @@ def test_an_unknown_name_is_told_with_the_nearest(name: str, hint: str) -> None:
         ("raspberry-pi-4", "aarch64", "Raspberry Pi 400", False),
         ("raspberry-pi-zero-2w", "aarch64", "Raspberry Pi Zero 2 W Rev 1.0", True),
         ("jetson-nano", "aarch64", "NVIDIA Jetson Nano Developer Kit", True),
+        ("jetson-nano", "aarch64", "NVIDIA Jetson Nano 2GB Developer Kit", False),
         ("jetson-nano", "aarch64", "NVIDIA Jetson Orin Nano Developer Kit", False),
         ("jetson-orin-nano", "aarch64", "NVIDIA Jetson Orin Nano Developer Kit", True),
         ("x86-64", "x86_64", "AMD EPYC 7B13", True),

@@ -152,6 +152,7 @@ def test_retraining_again_takes_back_what_was_exported(
     summary = json.loads(made.stdout)
     assert summary["stages"] == {"search": "finished", "retrain": "finished"}
     assert summary["request"]["seed"] == 7
+    assert "export" not in summary  # nor what was said of the old file
     assert summary["request"]["retrain_epochs"] == 2
     assert (folder / "weights.pt").read_bytes() != old
     assert not (folder / "model.onnx").exists()
@@ -167,6 +168,62 @@ def test_retraining_again_takes_back_what_was_exported(
     )
 
 
+def test_a_new_file_takes_back_the_verdict_on_another(
+    tmp_path: Path, done: Bench
+) -> None:
+    copy = furnish(tmp_path)
+    shutil.copytree(done.folder / "exports", tmp_path / "exports")
+    folder = tmp_path / "exports" / "whole"
+
+    assert copy.run("export", "whole", "--quiet").returncode == 0
+    assert record(tmp_path, "whole")["stages"]["validate"] == "finished"  # same bytes
+    assert (folder / "report.json").exists()
+
+    model = (folder / "model.onnx").read_bytes()
+    (folder / "model.onnx").write_bytes(model + b"by another version")
+    assert copy.run("export", "whole", "--quiet").returncode == 0
+    assert (folder / "model.onnx").read_bytes() == model
+    assert "validate" not in record(tmp_path, "whole")["stages"]
+    assert not (folder / "report.json").exists()
+
+
+@pytest.mark.slow
+def test_a_validation_that_is_refused_takes_nothing_back(
+    tmp_path: Path, done: Bench
+) -> None:
+    copy = furnish(tmp_path)
+    shutil.copytree(done.folder / "exports", tmp_path / "exports")
+    before = record(tmp_path, "whole")
+    (tmp_path / "gates.toml").write_text("[min_sensitivity]\nmalign = 0.9\n")
+
+    for words in ([], ["--target", "bundle"]):
+        answer = copy.run("validate", "whole", "--gates", "gates.toml", *words)
+        assert answer.returncode == 2
+        assert "unknown class malign" in answer.stderr
+        assert record(tmp_path, "whole") == before
+
+    unreached = copy.run("validate", "whole", "--target", "ssh://no.invalid", "--quiet")
+    assert unreached.returncode == 6
+    assert record(tmp_path, "whole")["stages"] == before["stages"]
+
+
+@pytest.mark.slow
+def test_a_bundle_s_report_is_read_back_by_the_same_gates(
+    tmp_path: Path, done: Bench
+) -> None:
+    copy = furnish(tmp_path)
+    shutil.copytree(done.folder / "exports", tmp_path / "exports")
+    (tmp_path / "gates.toml").write_text("min_accuracy = 1.0\n", encoding="utf-8")
+    words = ("--gates", "gates.toml", "--profile", "x86-64")
+    made = copy.run("validate", "whole", "--target", "bundle", *words, "--quiet")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.splitlines()[-1] == (
+        "then           zonas-edge validate whole --profile x86-64 --gates gates.toml"
+        " --import measurement.json"
+    )
+
+
+@pytest.mark.slow
 def test_no_retrain_stops_at_the_architecture(bench: Bench) -> None:
     words = ["search", "--profile", "./small.toml", "--dataset", "./bands.npz"]
     words += ["--epochs", "1", "--trial-epochs", "3", "--no-retrain", "--quiet"]

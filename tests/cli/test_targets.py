@@ -200,6 +200,16 @@ def test_a_report_of_an_older_export_is_refused_before_the_test_split_is_opened(
             "--timeout: is 0, below 1.0",
             "zonas-edge validate --help",
         ),
+        (
+            ["--target", "ssh://board", "--timeout", "inf"],
+            "--timeout: is inf, above 604800.0",
+            "zonas-edge validate --help",
+        ),
+        (
+            ["--target", "ssh://board", "--timeout", "nan"],
+            "--timeout: is nan, above 604800.0",
+            "zonas-edge validate --help",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_exit_2(

@@ -70,6 +70,39 @@ def test_the_classes_are_the_sorted_folder_names(scans: Path) -> None:
     assert str(caught.value) == "--classes: 1 names for 2 classes"
 
 
+@pytest.mark.usefixtures("scans")
+def test_other_names_are_told_and_the_same_ones_in_another_order_refused() -> None:
+    """Else the model would say one class and mean the other."""
+    renamed = load_dataset("./scans", classes=("cyst", "tumour"))
+    assert "class 1: 'solid' is called 'tumour'" in renamed.notes
+    assert load_dataset("./scans", classes=NAMES).notes == load_dataset("./scans").notes
+    with pytest.raises(UsageError) as caught:
+        load_dataset("./scans", classes=NAMES[::-1])
+    assert str(caught.value) == (
+        "--classes: the data's own class names in another order"
+    )
+    assert caught.value.hint == "leave it out; the labels are, from 0: cyst, solid"
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_image_that_readers_turn_or_don_t_is_refused(
+    scans: Path, orientation: int
+) -> None:
+    file = scans / VICTIM
+    image = Image.open(file)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(file, exif=exif)
+    if orientation == 1:
+        load_dataset("./scans")
+        return
+    error = refusal("./scans")
+    assert str(error).endswith(
+        f"{VICTIM}: to be turned when it is shown (EXIF orientation)"
+    )
+    assert "exif_transpose" in str(error.hint)
+
+
 def test_jpeg_and_bmp_are_read_whatever_the_case_of_the_ending(scans: Path) -> None:
     before = load_dataset("./scans")
     for ending in ("JPG", "jpeg", "bmp"):

@@ -206,6 +206,37 @@ def test_an_emulated_process_is_known_by_its_name(
     assert runner.emulator() == "qemu-aarch64-st"
 
 
+@pytest.mark.parametrize(
+    ("program", "cpuinfo", "machine", "emulator"),
+    [
+        ("/usr/bin/python3.11", "model name : Xeon", "x86_64", None),
+        ("/usr/bin/python3.11", "CPU implementer : 0x41", "aarch64", None),
+        ("/usr/libexec/qemu-binfmt/qemu-x86_64", "", "x86_64", "qemu-x86_64"),
+        (
+            "/usr/bin/python3",
+            "model name : VirtualApple @ 2.50GHz",
+            "x86_64",
+            "Rosetta",
+        ),
+        ("/usr/bin/python3", "CPU implementer : 0x61", "x86_64", "an Arm"),
+    ],
+    ids=["x86", "arm", "binfmt", "rosetta", "implementer"],
+)
+def test_an_emulator_that_the_kernel_started_is_known_by_its_program_or_processor(
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+    cpuinfo: str,
+    machine: str,
+    emulator: str | None,
+) -> None:
+    """A container of another platform: the process is called python3, as asked for."""
+    texts = {"/proc/self/status": "Name: python3\n", "/proc/cpuinfo": f"{cpuinfo}\n"}
+    monkeypatch.setattr(runner, "read_text", texts.__getitem__)
+    monkeypatch.setattr("os.readlink", lambda _: program)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert runner.emulator() == emulator
+
+
 def test_runner_compiles_under_python_3_6(tmp_path: Path) -> None:
     interpreter = find_python("3.6")
     if interpreter is None:

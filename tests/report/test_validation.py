@@ -123,3 +123,31 @@ def test_an_emulated_device_is_not_the_device_whatever_it_says() -> None:
         "BCM2835, emulated by qemu-aarch64-st: times mean nothing (aarch64), not the"
         " profile's device\n"
     ) in report_text(report, width=200)
+
+
+def test_a_figure_that_decides_is_told_from_its_limit() -> None:
+    """2.000 beside 2.000, and fail, would be a riddle."""
+    report = a_report(
+        a_measurement(p95=2.0004),
+        profile=a_profile(latency_p95_ms=2, model_kb=3200),
+        acceptance=Acceptance(min_accuracy=0.9995),
+    )
+    lines = [
+        line.strip("│").replace("│", "").split()
+        for line in report_text(report).splitlines()
+    ]
+    assert ["latency_p95_ms", "<=", "2.000", "ms", "2.0004", "ms", "fail"] in lines
+    assert ["min_accuracy", ">=", "0.9995"] in [line[:3] for line in lines]
+
+
+def test_a_perfect_order_has_no_interval_by_resampling() -> None:
+    text = report_text(replace(a_report(), auc=1.0, auc_ci95=(1.0, 1.0)), width=200)
+    assert (
+        "AUC       1.000 (every pair of images in order, so a bootstrap gives no"
+        " interval)\n"
+    ) in text
+
+
+def test_a_report_names_the_file_that_was_measured() -> None:
+    measurement = a_measurement()
+    assert a_report(measurement).model_sha256 == measurement.answer.model_sha256

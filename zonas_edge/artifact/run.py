@@ -109,13 +109,14 @@ class Run:
         return data
 
     def update(self, **changes: Any) -> None:
-        """Replace top-level keys of the record, atomically.
+        """Replace top-level keys of the record, atomically; None takes a key away.
 
         Raises:
             ValueError: a number is NaN or infinite.
             UsageError: the record can't be read or written.
         """
-        write_json(self.record, {**self.read(), **changes})
+        record = {**self.read(), **changes}
+        write_json(self.record, {k: v for k, v in record.items() if v is not None})
 
     def stages(self) -> dict[str, State]:
         """What each command that was begun here has come to."""

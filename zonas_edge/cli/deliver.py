@@ -1,7 +1,7 @@
 """Delivering a network: export it, and measure what was exported."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,7 +130,14 @@ def validate(
             out, run, data_dir=data_dir, offline=offline, bars=not quiet, gates=gates
         ) as session,
     ):
-        tell = measure(session, progress, judge, place, int8=int8)
+        given = {"--profile": profile, "--gates": gates, "--data-dir": data_dir}
+        words = [
+            word
+            for option, value in given.items()
+            if value is not None
+            for word in (option, str(value))
+        ]
+        tell = measure(session, progress, judge, place, int8=int8, words=words)
     raise typer.Exit(tell(as_json))
 
 
@@ -196,12 +203,17 @@ def write(session: "Session", progress: "Progress") -> "Exported":
 
 
 def deliver(
-    session: "Session", progress: "Progress", place: "Target | ByHand"
+    session: "Session",
+    progress: "Progress",
+    place: "Target | ByHand",
+    *,
+    gates: str | None,
 ) -> "Tell":
     """Export, unless a resumed run has done so, and validate."""
     if not session.run.finished("export"):
         write(session, progress)
-    return measure(session, progress, None, place)
+    words = [] if gates is None else ["--gates", gates]
+    return measure(session, progress, None, place, words=words)
 
 
 def measure(
@@ -211,8 +223,17 @@ def measure(
     place: "Target | ByHand",
     *,
     int8: bool = False,
+    words: Sequence[str] = (),
 ) -> "Tell":
     """Validate against a profile, or without one against the run's own.
+
+    Args:
+        session: a locked run whose network is exported.
+        progress: hears of it.
+        profile: what it is judged by, None for the run's own.
+        place: what measures.
+        int8: the INT8 file instead of the float one.
+        words: options by which a carried report is judged like one from here.
 
     Returns:
         What prints the result, behind the progress: the verdict, or the bundle that
@@ -232,12 +253,14 @@ def measure(
             session.run,
             session.run.path.parent,
             *(["--int8"] if int8 else []),
+            *words,
             "--import",
         )
         bundle = run_bundle(
             session.run,
             session.dataset,
             profile=judge,
+            acceptance=session.gates,
             path=place.out,
             command=command,
             int8=int8,

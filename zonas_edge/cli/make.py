@@ -204,7 +204,7 @@ def run(
     ):
         _search(session, progress)
         train(session, progress)
-        tell = deliver(session, progress, place)
+        tell = deliver(session, progress, place, gates=gates)
     raise typer.Exit(tell(as_json))
 
 

@@ -9,6 +9,8 @@ import typer
 from zonas_edge.search.method import MethodName
 
 LARGEST_SEED = 2**31 - 1
+LONGEST_S = 604_800.0
+"""A week: what waits longer waits for nothing."""
 
 
 class Device(StrEnum):
@@ -130,7 +132,12 @@ SshConfig = Annotated[
 ]
 Timeout = Annotated[
     float,
-    typer.Option(metavar="S", min=1, help="Seconds a measurement over ssh may take."),
+    typer.Option(
+        metavar="S",
+        min=1,
+        max=LONGEST_S,
+        help="Seconds a measurement over ssh may take.",
+    ),
 ]
 BundleOut = Annotated[
     Path | None,

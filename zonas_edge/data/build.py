@@ -72,7 +72,7 @@ def build_dataset(
             " nothing can be learnt"
         )
     names = _class_names(count, own_names, classes, where)
-    notes = [*origin.notes]
+    notes = [*origin.notes, *_renamed(own_names, classes)]
     if classes is None and own_names is None:
         notes.append(
             f"the {count} classes have no names and are called 0 to {count - 1}"
@@ -174,6 +174,27 @@ def _class_names(
         if name in names[:place]:
             raise error(f"{where}: {name!r} names two classes")
     return names
+
+
+def _renamed(own: Sequence[str] | None, classes: Sequence[str] | None) -> list[str]:
+    """What the data's own classes are called from here on.
+
+    Raises:
+        UsageError: they are the same words in another order, which is a mistake: the
+            model would say one class and mean another.
+    """
+    if own is None or classes is None:
+        return []
+    if set(own) == set(classes) and list(own) != list(classes):
+        raise UsageError(
+            "--classes: the data's own class names in another order",
+            f"leave it out; the labels are, from 0: {', '.join(own)}",
+        )
+    return [
+        f"class {label}: {old!r} is called {new!r}"
+        for label, (old, new) in enumerate(zip(own, classes, strict=True))
+        if old != new
+    ]
 
 
 def _duplicates_note(splits: tuple[Split, ...]) -> list[str]:

@@ -31,6 +31,8 @@ _PNG_DEPTH = 24
 """Place of the bit depth in a PNG file. Pillow opens 16-bit RGB as 8-bit RGB and
 doesn't tell, so it is read here."""
 _DEEP = 16
+_ORIENTATION = 0x0112
+"""The EXIF tag; 1 or none at all means as the pixels lie."""
 
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _DAMAGED = (
@@ -221,6 +223,12 @@ def _check_pixels(image: Image.Image, content: bytes, where: str) -> None:
         raise DatasetError(f"{where}: image with transparency", _CONVERT_HINT)
     if image.mode not in {"L", "RGB"}:
         raise DatasetError(f"{where}: mode {image.mode} image", _CONVERT_HINT)
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        # some readers turn such an image and some don't: a device would see another one
+        raise DatasetError(
+            f"{where}: to be turned when it is shown (EXIF orientation)",
+            "turn the pixels themselves, as PIL.ImageOps.exif_transpose does",
+        )
     if getattr(image, "n_frames", 1) > 1:
         raise DatasetError(f"{where}: holds several frames", "save one image a file")
     check_sides(image.height, image.width, where)

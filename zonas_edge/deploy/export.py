@@ -204,7 +204,12 @@ def _describe(
         ),
         "output": f"{OUTPUT}: float32 [1, {len(class_names)}], sums to 1",
     }
-    onnx.helper.set_model_props(model, words)
+    # a file name that is no UTF-8 comes from Python with lone surrogates in it
+    plain = {
+        key: word.encode("utf-8", "backslashreplace").decode()
+        for key, word in words.items()
+    }
+    onnx.helper.set_model_props(model, plain)
 
 
 def keep_used_imports(model: onnx.ModelProto) -> None:

@@ -123,10 +123,23 @@ def cpu_model() -> str:
 def emulator() -> Optional[str]:
     """The emulator this process runs under, whose times mean nothing; None if none.
 
-    qemu's user mode shows its guest another machine, but not another process name.
+    qemu's user mode shows its guest another machine, but not itself: its own process has
+    its name, or, where the kernel started it for a foreign program (binfmt, a container
+    of another platform), the thread's program is qemu's. Rosetta calls its processor
+    VirtualApple, and what names an implementer in /proc/cpuinfo is an Arm.
     """
-    name = field(read_text("/proc/self/status"), "Name")
-    return name if name.startswith("qemu-") else None
+    try:
+        program = os.path.basename(os.readlink("/proc/thread-self/exe"))
+    except OSError:  # no such link in an old kernel, or not Linux
+        program = ""
+    for name in (field(read_text("/proc/self/status"), "Name"), program):
+        if name.startswith("qemu-"):
+            return name
+    cpuinfo = read_text("/proc/cpuinfo")
+    if "VirtualApple" in cpuinfo:
+        return "Rosetta"
+    on_x86 = platform.machine() in ("x86_64", "AMD64", "i686")
+    return "an Arm" if on_x86 and field(cpuinfo, "CPU implementer") else None
 
 
 def temperature() -> Optional[float]:

@@ -68,7 +68,12 @@ def _forget_retraining(run: Run) -> None:
     A model that stays beside other weights than its own would be a false witness.
     """
     stages = run.stages()
-    run.update(stages={key: stages[key] for key in CHOOSING if key in stages})
+    run.update(
+        stages={key: stages[key] for key in CHOOSING if key in stages},
+        retrain=None,
+        retrain_settings=None,
+        export=None,
+    )
     with plain_errors(run.path):
         for file in (
             run.retrain_checkpoint,

@@ -1,7 +1,8 @@
 """Beginning a run, or going on with one.
 
-A name that is free begins a run. A run that was left unfinished starts over, or goes on
-if asked to, under the same request; a finished one is never overwritten.
+A name that is free begins a run. A run whose search was left unfinished starts over, or
+goes on if asked to, under the same request; what a finished one has found is never
+overwritten.
 """
 
 import re
@@ -69,7 +70,8 @@ def begin(
         resume: go on with the run if it exists.
 
     Raises:
-        UsageError: the run is finished, or was begun under another request.
+        UsageError: the run or its search is finished, or it was begun under another
+            request.
     """
     base = default_name(request, dataset)
     if name is None:
@@ -82,6 +84,11 @@ def begin(
     if found.finished(last) or found.finished("retrain"):
         raise UsageError(
             f"{found.path}: this run exists and is finished",
+            "choose another --name, or add --resume to go on with it",
+        )
+    if found.chosen:
+        raise UsageError(
+            f"{found.path}: this run exists, and its search is finished",
             "choose another --name, or add --resume to go on with it",
         )
     with found.lock():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from zonas_edge import __version__
 from zonas_edge.artifact import Delivered, Run, write_bytes, write_json, write_text
+from zonas_edge.artifact.files import plain_errors
 from zonas_edge.blueprint import Blueprint
 from zonas_edge.constraint import ExpectedLatency, expected_latency
 from zonas_edge.cost import macs, parameters
@@ -37,6 +38,7 @@ from zonas_edge.validate import (
     validate_model,
 )
 from zonas_edge.validate.trial import Trial
+from zonas_edge.validate.verdict import check_gates
 
 
 def run_export(
@@ -67,6 +69,7 @@ def run_export(
         metadata=_metadata(run, request, dataset),
         class_names=dataset.class_names,
     )
+    _forget_validation(run, exported)
     run.mark("export", "started")
     run.int8.remove()
     write_bytes(run.model, exported.model)
@@ -75,6 +78,16 @@ def run_export(
     run.update(export=exported.summary())
     run.mark("export", "finished")
     return exported
+
+
+def _forget_validation(run: Run, exported: Exported) -> None:
+    """Take back the verdict on another file than this, the mark before the report."""
+    if run.model.is_file() and run.model.read_bytes() == exported.model:
+        return
+    stages = run.stages()
+    run.update(stages={key: stages[key] for key in stages if key != "validate"})
+    with plain_errors(run.path):
+        run.report.unlink(missing_ok=True)
 
 
 def _metadata(run: Run, request: Request, dataset: Dataset) -> dict[str, str]:
@@ -128,13 +141,14 @@ def run_validate(
         ZonasError: as ``validate_model``.
     """
     files, trial = _delivered(run, int8=int8)
+    check_gates(acceptance or profile.acceptance, dataset.class_names)
     if isinstance(target, CarriedTarget):
         target.check_model(files.model)
     blueprint = read_blueprint(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
     latency = None if int8 else _expected(profile, blueprint, space, dataset.task)
     test, openings = open_test(run, dataset)
-    if not int8:
+    if not (int8 or run.finished("validate")):  # an earlier report stands until then
         run.mark("validate", "started")
     report = validate_model(
         files.model,
@@ -215,6 +229,7 @@ def run_bundle(
     dataset: Dataset,
     *,
     profile: DeviceProfile,
+    acceptance: Acceptance | None,
     path: Path | None,
     command: str,
     int8: bool = False,
@@ -225,14 +240,17 @@ def run_bundle(
         run: its folder, locked.
         dataset: its data; the test images travel, the labels don't.
         profile: what it will be judged by.
+        acceptance: gates instead of the profile's, or None.
         path: the folder or zip to write; None = ``bundle`` in the run's folder.
         command: the line that reads the report; the file's name comes behind it.
         int8: measure the INT8 file there.
 
     Raises:
-        UsageError: nothing is exported yet, or the place can't be written.
+        UsageError: nothing is exported yet, a gate names an unknown class, or the
+            place can't be written.
     """
     files, _ = _delivered(run, int8=int8)
+    check_gates(acceptance or profile.acceptance, dataset.class_names)
     errand = Errand(
         title=f"run {run.name}, profile {profile.name}",
         runtime=wanted_runtime(profile.runtime),

@@ -59,7 +59,7 @@ class FittedLatency(Section):
         onnxruntime: version that was measured.
         threads: intra-op threads of one inference.
         provider: execution provider.
-        date: of the measurement, UTC, such as 2026-11-22.
+        date: of the fit, UTC, such as 2026-11-22; a bundle's measurement is older.
         image: channels, height and width.
         classes: of the classifier.
         channels: feature maps of the first stage.

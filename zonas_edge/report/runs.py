@@ -53,10 +53,18 @@ def run_summary(run: Run) -> dict[str, Any]:
     if network_chosen(done):
         summary["architecture"] = read_json(run.architecture)
     if done.get("validate") == "finished":
-        summary["verdict"] = read_json(run.report).get("verdict")
+        summary["verdict"] = _verdict(read_json(run.report), summary)
     if run.int8_report.is_file():
-        summary["int8_verdict"] = read_json(run.int8_report).get("verdict")
+        summary["int8_verdict"] = _verdict(read_json(run.int8_report), summary)
     return summary
+
+
+def _verdict(report: dict[str, Any], summary: dict[str, Any]) -> str:
+    """A report's verdict, and by which profile where that isn't the run's own."""
+    verdict, judge = str(report.get("verdict")), report.get("profile")
+    if judge in {None, _profile_name(summary)}:
+        return verdict
+    return f"{verdict} by {plain(str(judge))}"
 
 
 def run_table(runs: Iterable[Run]) -> RenderableType:

@@ -1,12 +1,13 @@
 """The verdict for a reader: the same figures as ``report.json``, in words and tables.
 
-Every figure has its unit, every share its interval, and a limit that was not measured
-on the profile's device says so in a sentence: a table alone is read as a pass. Only
-ASCII is written, and rich replaces its lines where a terminal can't show them.
+Every figure has its unit, accuracy and AUC their interval, and a limit that was not
+measured on the profile's device says so in a sentence: a table alone is read as a pass.
+Only ASCII is written, and rich replaces its lines where a terminal can't show them.
 """
 
 import io
 import json
+import math
 from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
@@ -88,7 +89,7 @@ def _limits(report: ValidationReport) -> Table:
     for limit in report.limits:
         sign = ">=" if limit.name == "min_parameters" else "<="
         allowed = f"{sign} {_quantity(limit, limit.allowed)}"
-        measured = _quantity(limit, limit.measured)
+        measured = _quantity(limit, limit.measured, beside=limit.allowed)
         table.add_row(
             limit.name,
             allowed,
@@ -99,20 +100,38 @@ def _limits(report: ValidationReport) -> Table:
         verdict = "pass" if gate.passed else "fail"
         table.add_row(
             Text(plain(gate.name)),
-            f">= {_share(gate.required)}",
-            _share(gate.measured),
+            f">= {_digits(gate.required)}",
+            _share(gate.measured, beside=gate.required),
             Text(verdict, style=STYLES[verdict]),
         )
     return table
 
 
-def _quantity(limit: Limit, value: float | None) -> str:
+def _quantity(limit: Limit, value: float | None, *, beside: float | None = None) -> str:
     """A value with its unit; precise enough to tell it from the limit beside it."""
     if value is None:
         return "-"
     if isinstance(value, int) or limit.name in {"parameters", "min_parameters"}:
         return f"{value:,.0f}{UNITS.get(limit.name, '')}"
-    return f"{value:,.3f}{UNITS.get(limit.name, '')}"
+    return f"{_digits(value, beside)}{UNITS.get(limit.name, '')}"
+
+
+def _digits(value: float, beside: float | None = None) -> str:
+    """Three decimals, or as many as show what decides.
+
+    That is where a value differs from the limit beside it; of a limit itself, all of
+    it. A verdict between two figures that look alike would be a riddle.
+    """
+    text = ""
+    for digits in range(3, 9):
+        text = f"{value:,.{digits}f}"
+        if beside is None:
+            whole = math.isclose(round(value, digits), value, rel_tol=1e-9)
+        else:
+            whole = value == beside or text != f"{beside:,.{digits}f}"
+        if whole:
+            break
+    return text
 
 
 def _still_to_do(report: ValidationReport) -> Iterator[str]:
@@ -169,7 +188,13 @@ def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
         ),
     )
     low, high = report.auc_ci95
-    yield "AUC", f"{report.auc:.3f} (95 %: {low:.3f} to {high:.3f}, bootstrap)"
+    # resamples of a perfect order are perfect too, however few the images
+    interval = (
+        f"95 %: {low:.3f} to {high:.3f}, bootstrap"
+        if low < high
+        else "every pair of images in order, so a bootstrap gives no interval"
+    )
+    yield "AUC", f"{report.auc:.3f} ({interval})"
     yield (
         "Size",
         (
@@ -242,5 +267,7 @@ def _classes(report: ValidationReport) -> Table:
     return table
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _share(value: float | None, *, beside: float | None = None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if beside is None else _digits(value, beside)

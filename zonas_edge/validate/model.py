@@ -228,6 +228,7 @@ def judge(
         beside=None
         if subject.float32 is None
         else beside(subject.float32, test_labels, probabilities, subject.class_names),
+        model_sha256=answer.model_sha256,
     )
 
 

@@ -94,6 +94,8 @@ class ValidationReport:
         test_openings: how often the test split was read for this run, this one
             included.
         beside: an INT8 file's comparison with its float file; None of a float file.
+        model_sha256: of the file that was measured; None in reports from before it was
+            told.
     """
 
     schema: Literal[1]
@@ -124,6 +126,7 @@ class ValidationReport:
     seed: int
     estimate_source: Source = "estimate"
     beside: Beside | None = None
+    model_sha256: str | None = None
 
     @property
     def exit_code(self) -> int:

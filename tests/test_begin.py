@@ -1,0 +1,71 @@
+"""Beginning a run: what is started over, and what never is."""
+
+from pathlib import Path
+
+import pytest
+
+from zonas_edge.artifact import Run, create_run, write_json
+from zonas_edge.errors import UsageError
+from zonas_edge.pipeline.begin import begin
+from zonas_edge.pipeline.request import Request
+from zonas_edge.profile import load_profile
+from zonas_edge.report.runs import run_summary, state_of
+
+
+def a_request() -> Request:
+    return Request(
+        profile=load_profile("raspberry-pi-4"),
+        dataset="digits",
+        seed=0,
+        epochs=1,
+        retrain_epochs=1,
+        trial_epochs=0,
+        method="zo-darts++",
+        device="cpu",
+        flip=False,
+        data_dir=None,
+    )
+
+
+def a_run(folder: Path) -> Run:
+    run = create_run(folder, "one")
+    run.update(request=a_request().to_dict(), test_openings=3)
+    write_json(run.architecture, {"found": "in hours"})
+    return run
+
+
+@pytest.mark.parametrize("stages", [{"search": "finished"}, {"baseline": "finished"}])
+@pytest.mark.parametrize("last", ["search", "retrain", "validate"])
+def test_a_finished_search_is_never_started_over(
+    tmp_path: Path, stages: dict[str, str], last: str
+) -> None:
+    run = a_run(tmp_path)
+    run.update(stages=stages | {"retrain": "started"})
+    before = run.read()
+    with pytest.raises(UsageError) as caught:
+        begin(tmp_path, "one", a_request(), dataset="digits", last=last, resume=False)
+    assert str(caught.value).startswith(f"{run.path}: this run exists")
+    assert "--resume" in str(caught.value.hint)
+    assert run.read() == before
+    assert run.architecture.is_file()
+    begun = begin(
+        tmp_path, "one", a_request(), dataset="digits", last=last, resume=True
+    )
+    assert begun.run.read() == before
+
+
+def test_an_unfinished_search_is_started_over(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    run.update(stages={"search": "started"})
+    begin(tmp_path, "one", a_request(), dataset="digits", last="search", resume=False)
+    assert run.read()["test_openings"] == 0
+    assert not run.architecture.is_file()
+
+
+def test_a_verdict_by_another_profile_is_not_the_run_s_own(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    run.architecture.unlink()
+    run.update(stages={"validate": "finished"})
+    for profile, said in (("raspberry-pi-4", "pass"), ("x86-64", "pass by x86-64")):
+        write_json(run.report, {"profile": profile, "verdict": "pass"})
+        assert state_of(run_summary(run)) == f"validated: {said}"
