@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,14 +87,17 @@ def a_split(task: TaskSpec, count: int = 12) -> Split:
 
 
 def export(
-    architecture: Architecture, task: TaskSpec, runtime: RuntimeLimits = RUNTIME
+    architecture: Architecture,
+    task: TaskSpec,
+    runtime: RuntimeLimits = RUNTIME,
+    dataset: str = "tests",
 ) -> Exported:
     return export_network(
         a_network(architecture, task),
         NORMALISATION,
         runtime=runtime,
         val=a_split(task),
-        metadata={"dataset": "tests", "notice": "not for clinical use"},
+        metadata={"dataset": dataset, "notice": "not for clinical use"},
         class_names=[f"class {k}" for k in range(task.classes)],
     )
 
@@ -160,6 +164,13 @@ def test_metadata_says_what_the_file_is() -> None:
     )
     assert words["output"] == "probabilities: float32 [1, 8], sums to 1"
     assert words["notice"] == "not for clinical use"
+
+
+def test_a_file_name_that_is_no_utf_8_stands_in_the_metadata_escaped() -> None:
+    latin = os.fsdecode(b"pr\xfcfung")
+    model = onnx.load_from_string(export(EVERY_OP, TASKS[0], dataset=latin).model)
+    words = {entry.key: entry.value for entry in model.metadata_props}
+    assert words["dataset"] == r"pr\udcfcfung"
 
 
 def test_the_same_network_gives_the_same_bytes() -> None:
