@@ -6,6 +6,7 @@ from tests.compare.rows import a_row
 from zonas_edge.compare.findings import contrasts
 from zonas_edge.compare.row import Row
 from zonas_edge.report.chance import against_chance
+from zonas_edge.report.questions import contrast_table
 
 
 def pairs(gains: list[float]) -> list[Row]:
@@ -39,11 +40,16 @@ def test_a_difference_is_shown_if_its_interval_excludes_zero(
     )
 
 
-def test_one_pair_shows_nothing() -> None:
-    assert said(pairs([0.05])) == (
-        "Better than chance? zo-darts++ minus random, 1 pair: test accuracy +0.0500,"
-        " which one pair can't show; test AUC +0.0500, which one pair can't show."
+@pytest.mark.parametrize("gains", [[0.05], [0.05, 0.05]], ids=["one", "two"])
+def test_few_pairs_show_nothing_however_alike_they_are(gains: list[float]) -> None:
+    text = said(pairs(gains))
+    assert text is not None
+    assert text.endswith(
+        ": test accuracy +0.0500, which so few pairs can't show; test AUC +0.0500, which"
+        " so few pairs can't show."
     )
+    contrast, *_ = contrast_table(contrasts(pairs(gains), "zo-darts++")).rows
+    assert contrast[-1] == "too few"
 
 
 def test_without_random_nothing_is_said() -> None:

@@ -37,6 +37,10 @@ class Summary:
     interval: tuple[float, float] | None
 
 
+FEWEST_PAIRS = 3
+"""Two differences that happen to be equal have an interval of no width."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """How much larger a figure is under one method than under another.

@@ -12,7 +12,7 @@ from zonas_edge.compare.findings import (
     findings,
 )
 from zonas_edge.compare.row import Row
-from zonas_edge.compare.statistics import Summary
+from zonas_edge.compare.statistics import FEWEST_PAIRS, Summary
 from zonas_edge.report.table import Table
 from zonas_edge.report.words import count
 
@@ -197,7 +197,7 @@ def _contrast(one: Contrast) -> tuple[str, ...]:
         f"{summary.mean:{form}}",
         _interval(summary.interval, form),
         _interval(one.difference.bootstrap, form),
-        _zero(summary.interval),
+        _zero(summary),
     )
 
 
@@ -205,9 +205,10 @@ def _interval(interval: tuple[float, float] | None, form: str) -> str:
     return "-" if interval is None else f"{interval[0]:{form}} to {interval[1]:{form}}"
 
 
-def _zero(interval: tuple[float, float] | None) -> str:
-    if interval is None:
-        return "-"
+def _zero(summary: Summary) -> str:
+    interval = summary.interval
+    if interval is None or summary.count < FEWEST_PAIRS:
+        return "too few"
     return "holds 0" if interval[0] <= 0 <= interval[1] else "excludes 0"
 
 
