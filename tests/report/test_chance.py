@@ -44,10 +44,8 @@ def test_a_difference_is_shown_if_its_interval_excludes_zero(
 def test_few_pairs_show_nothing_however_alike_they_are(gains: list[float]) -> None:
     text = said(pairs(gains))
     assert text is not None
-    assert text.endswith(
-        ": test accuracy +0.0500, which so few pairs can't show; test AUC +0.0500, which"
-        " so few pairs can't show."
-    )
+    few = "+0.0500, which so few pairs can't show"
+    assert text.endswith(f": test accuracy {few}; test AUC {few}.")
     contrast, *_ = contrast_table(contrasts(pairs(gains), "zo-darts++")).rows
     assert contrast[-1] == "too few"
 
