@@ -123,7 +123,7 @@ def cpu_model() -> str:
 def emulator() -> Optional[str]:
     """The emulator this process runs under, whose times mean nothing; None if none.
 
-    qemu's user mode shows its guest another machine, but not itself: its own process has
+    qemu's user mode shows its guest another machine, but not itself: the process has
     its name, or, where the kernel started it for a foreign program (binfmt, a container
     of another platform), the thread's program is qemu's. Rosetta calls its processor
     VirtualApple, and what names an implementer in /proc/cpuinfo is an Arm.
