@@ -271,7 +271,7 @@ def test_cells_that_fail_are_told_and_the_exit_code_is_the_first_one_s(
             ("--profiles", "./gated.toml"),
             (
                 "error: acceptance.min_sensitivity: unknown class malign\n"
-                "hint: the classes are 0, 1\n"
+                "hint: the classes are low, middle, high\n"
             ),
         ),
         (

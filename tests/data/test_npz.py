@@ -80,7 +80,11 @@ def test_names_come_from_the_option_then_the_file_then_numbers(
     named = load_dataset(own(arrays | {"class_names": np.array(["cyst", "solid"])}))
     assert (named.class_names, named.notes) == (("cyst", "solid"), ())
     renamed = load_dataset("own.npz", classes=("a", "b"))
-    assert (renamed.class_names, renamed.notes) == (("a", "b"), ())
+    assert renamed.class_names == ("a", "b")
+    assert renamed.notes == (
+        "class 0: 'cyst' is called 'a'",
+        "class 1: 'solid' is called 'b'",
+    )
 
 
 CHANGES: list[tuple[Arrays, str, str | None]] = [
