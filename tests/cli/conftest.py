@@ -1,5 +1,6 @@
 """The installed program, a small space, and data for a search of seconds."""
 
+import shutil
 import signal
 import subprocess
 import sysconfig
@@ -95,6 +96,14 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     found = furnish(tmp_path_factory.mktemp("done"))
     made = found.run(*a_run("whole"))
     assert made.returncode == 0, made.stderr
+    return found
+
+
+@pytest.fixture
+def copy(tmp_path: Path, done: Bench) -> Bench:
+    """A bench with a whole run in it that may be changed."""
+    found = furnish(tmp_path)
+    shutil.copytree(done.folder / "exports", tmp_path / "exports")
     return found
 
 

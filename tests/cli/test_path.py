@@ -1,7 +1,6 @@
 """The whole path through real processes: search, export, validate, run."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +109,8 @@ def test_changed_settings_can_not_be_resumed(
 
 
 def test_a_missed_gate_is_exit_4_and_an_old_runtime_exit_5(
-    tmp_path: Path, done: Bench
+    tmp_path: Path, copy: Bench
 ) -> None:
-    copy = furnish(tmp_path)
-    shutil.copytree(done.folder / "exports", tmp_path / "exports")
     (tmp_path / "gates.toml").write_text("min_accuracy = 1.0\n", encoding="utf-8")
     weak = json.loads((tmp_path / "exports/whole/report.json").read_text())
     assert weak["accuracy"] < 1.0  # three epochs can't have learned it all
@@ -130,13 +127,11 @@ def test_a_missed_gate_is_exit_4_and_an_old_runtime_exit_5(
 
 def test_retraining_again_takes_back_what_was_exported(
     tmp_path: Path,
-    done: Bench,
+    copy: Bench,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    copy = furnish(tmp_path)
-    shutil.copytree(done.folder / "exports", tmp_path / "exports")
     folder = tmp_path / "exports" / "whole"
     old = (folder / "weights.pt").read_bytes()
 
@@ -169,10 +164,8 @@ def test_retraining_again_takes_back_what_was_exported(
 
 
 def test_a_new_file_takes_back_the_verdict_on_another(
-    tmp_path: Path, done: Bench
+    tmp_path: Path, copy: Bench
 ) -> None:
-    copy = furnish(tmp_path)
-    shutil.copytree(done.folder / "exports", tmp_path / "exports")
     folder = tmp_path / "exports" / "whole"
 
     assert copy.run("export", "whole", "--quiet").returncode == 0
@@ -189,10 +182,8 @@ def test_a_new_file_takes_back_the_verdict_on_another(
 
 @pytest.mark.slow
 def test_a_validation_that_is_refused_takes_nothing_back(
-    tmp_path: Path, done: Bench
+    tmp_path: Path, copy: Bench
 ) -> None:
-    copy = furnish(tmp_path)
-    shutil.copytree(done.folder / "exports", tmp_path / "exports")
     before = record(tmp_path, "whole")
     (tmp_path / "gates.toml").write_text("[min_sensitivity]\nmalign = 0.9\n")
 
@@ -209,10 +200,8 @@ def test_a_validation_that_is_refused_takes_nothing_back(
 
 @pytest.mark.slow
 def test_a_bundle_s_report_is_read_back_by_the_same_gates(
-    tmp_path: Path, done: Bench
+    tmp_path: Path, copy: Bench
 ) -> None:
-    copy = furnish(tmp_path)
-    shutil.copytree(done.folder / "exports", tmp_path / "exports")
     (tmp_path / "gates.toml").write_text("min_accuracy = 1.0\n", encoding="utf-8")
     words = ("--gates", "gates.toml", "--profile", "x86-64")
     made = copy.run("validate", "whole", "--target", "bundle", *words, "--quiet")

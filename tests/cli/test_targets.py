@@ -12,7 +12,7 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from tests.cli.conftest import Bench, a_profile, furnish
+from tests.cli.conftest import Bench, a_profile
 from tests.cli.test_help import told
 from tests.device.sshd import Server, a_server
 from tests.device.test_ssh import runners
@@ -22,14 +22,6 @@ from tests.device.test_ssh import runners
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with a_server(tmp_path_factory.mktemp("sshd")) as running:
         yield running
-
-
-@pytest.fixture
-def copy(tmp_path: Path, done: Bench) -> Bench:
-    """A bench with a whole run in it that may be changed."""
-    found = furnish(tmp_path)
-    shutil.copytree(done.folder / "exports", tmp_path / "exports")
-    return found
 
 
 def over(server: Server, host: str = "board") -> list[str]:
