@@ -1,13 +1,12 @@
 """The README's section on methods side by side, on spreads, and on budgets."""
 
 import math
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from zonas_edge.compare.findings import contrasts, fronts
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import summarise
-from zonas_edge.learner import Recipe
 from zonas_edge.report.chance import against_chance
 from zonas_edge.report.questions import (
     NOTES,
@@ -17,10 +16,8 @@ from zonas_edge.report.questions import (
 )
 from zonas_edge.report.table import Table
 from zonas_edge.report.words import count
+from zonas_edge.retrain import RetrainSettings
 from zonas_edge.search.method import METHODS
-
-_OF_THE_SET = frozenset({"epochs", "batch_size", "flip", "seed"})
-"""Settings of a retraining that are another on every data set."""
 
 
 def comparison(result: dict[str, Any]) -> str:
@@ -35,11 +32,12 @@ def comparison(result: dict[str, Any]) -> str:
 
 def _older_recipe(result: dict[str, Any]) -> str:
     """What else its networks were retrained by than the code's own recipe, or ''."""
-    own = {one.name: one.default for one in fields(Recipe)}
+    own = {one.name: one.default for one in fields(RetrainSettings)}
     apart = {
         name: value
         for name, value in result["settings"]["retrain"].items()
-        if name not in _OF_THE_SET and own.get(name) != value
+        # what has no default is another on every data set
+        if own.get(name) not in {value, MISSING}
     }
     return ", ".join(f"{name} {value}" for name, value in apart.items())
 
@@ -182,10 +180,11 @@ def comparisons(
     """What all data sets say together, each of them, and their spreads."""
     if not results:
         return "Not measured yet."
-    rows = [Row.from_dict(row) for result in results for row in result["rows"]]
+    rows: list[Row] = []
     alike: dict[tuple[str, str], list[Row]] = {}
     for result in results:
         own = [Row.from_dict(row) for row in result["rows"]]
+        rows += own
         key = (result["reference"], _older_recipe(result))
         alike.setdefault(key, []).extend(own)
     found = {key: contrasts(own, key[0]) for key, own in alike.items()}
@@ -197,12 +196,13 @@ def comparisons(
     if spreads:
         text.append(noise(spreads))
     text += [comparison(result) for result in results]
-    for key, each in sorted(found.items()):
-        _, older = key
-        if each:
-            if older:
-                sets = ", ".join(dict.fromkeys(row.dataset for row in alike[key]))
-                text.append(f"By an older recipe ({older}), so apart: {sets}.")
-            text.append(contrast_table(each).markdown())
+    for (reference, older), each in sorted(found.items()):
+        if not each:
+            continue
+        if older:
+            own = alike[reference, older]
+            sets = ", ".join(dict.fromkeys(row.dataset for row in own))
+            text.append(f"By an older recipe ({older}), so apart: {sets}.")
+        text.append(contrast_table(each).markdown())
     text.append(front_table(fronts(rows)).markdown())
     return "\n\n".join([*text, *NOTES, *map(spread, spreads or ())])

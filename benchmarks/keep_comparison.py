@@ -19,6 +19,9 @@ from typing import Any
 
 import checkout
 
+_OF_A_PART = frozenset({"methods", "seeds", "workers", "search"})
+"""Settings in which the parts of a grid may differ."""
+
 
 def refusal(results: dict[str, Any]) -> str | None:
     """Why results may not be committed, or None."""
@@ -79,10 +82,6 @@ def _unlike(one: dict[str, Any], other: dict[str, Any]) -> str | None:
             if theirs["search"].get(name, {}).get(method, own) != own:
                 return f"searches by {method}"
     return None
-
-
-_OF_A_PART = frozenset({"methods", "seeds", "workers", "search"})
-"""Settings in which the parts of a grid may differ."""
 
 
 def parts(

@@ -1,8 +1,9 @@
 """Delivering a network: export it, and measure what was exported."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,13 +132,7 @@ def validate(
         ) as session,
     ):
         given = {"--profile": profile, "--gates": gates, "--data-dir": data_dir}
-        words = [
-            word
-            for option, value in given.items()
-            if value is not None
-            for word in (option, str(value))
-        ]
-        tell = measure(session, progress, judge, place, int8=int8, words=words)
+        tell = measure(session, progress, judge, place, int8=int8, given=given)
     raise typer.Exit(tell(as_json))
 
 
@@ -212,8 +207,7 @@ def deliver(
     """Export, unless a resumed run has done so, and validate."""
     if not session.run.finished("export"):
         write(session, progress)
-    words = [] if gates is None else ["--gates", gates]
-    return measure(session, progress, None, place, words=words)
+    return measure(session, progress, None, place, given={"--gates": gates})
 
 
 def measure(
@@ -223,7 +217,7 @@ def measure(
     place: "Target | ByHand",
     *,
     int8: bool = False,
-    words: Sequence[str] = (),
+    given: Mapping[str, object],
 ) -> "Tell":
     """Validate against a profile, or without one against the run's own.
 
@@ -233,7 +227,8 @@ def measure(
         profile: what it is judged by, None for the run's own.
         place: what measures.
         int8: the INT8 file instead of the float one.
-        words: options by which a carried report is judged like one from here.
+        given: options, None where left out, by which a carried report is judged like
+            one from here.
 
     Returns:
         What prints the result, behind the progress: the verdict, or the bundle that
@@ -249,11 +244,14 @@ def measure(
     judge = profile_on(profile or request.profile, request.dataset)
     if isinstance(place, ByHand):
         progress.begin("bundle")
+        words = [
+            (name, str(value)) for name, value in given.items() if value is not None
+        ]
         command = validation_command(
             session.run,
             session.run.path.parent,
             *(["--int8"] if int8 else []),
-            *words,
+            *chain.from_iterable(words),
             "--import",
         )
         bundle = run_bundle(

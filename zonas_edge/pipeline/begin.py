@@ -81,14 +81,11 @@ def begin(
         return _fresh(create_run(out, name), request, ())
     if resume:
         return Begun(found, _resumed(found, request))
-    if found.finished(last) or found.finished("retrain"):
+    finished = found.finished(last) or found.finished("retrain")
+    if finished or found.chosen:
+        what = " and is" if finished else ", and its search is"
         raise UsageError(
-            f"{found.path}: this run exists and is finished",
-            "choose another --name, or add --resume to go on with it",
-        )
-    if found.chosen:
-        raise UsageError(
-            f"{found.path}: this run exists, and its search is finished",
+            f"{found.path}: this run exists{what} finished",
             "choose another --name, or add --resume to go on with it",
         )
     with found.lock():

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from zonas_edge.artifact import write_text
-from zonas_edge.compare.findings import Finding, contrasts, findings, fronts
+from zonas_edge.compare.findings import Contrast, Finding, contrasts, findings, fronts
 from zonas_edge.compare.results import Comparison
 from zonas_edge.compare.row import Row
 from zonas_edge.report.chance import against_chance
@@ -23,19 +23,24 @@ from zonas_edge.report.table import Table, csv_text
 from zonas_edge.report.words import plain
 
 
-def all_tables(found: Comparison) -> tuple[Table, ...]:
-    """Everything that a comparison has to say."""
+def _told(found: Comparison) -> tuple[list[Table], list[str]]:
+    """Everything that a comparison has to say: its tables, and notes on them."""
+    differences = contrasts(found.rows, found.reference)
+    return _tables(found, differences), _notes(found, differences)
+
+
+def _tables(found: Comparison, differences: Sequence[Contrast]) -> list[Table]:
     tables = [*question_tables(found.rows)]
-    if differences := contrasts(found.rows, found.reference):
+    if differences:
         tables.append(contrast_table(differences))
     if found.rows:
         tables.append(front_table(fronts(found.rows)))
     if found.failures:
         tables.append(failure_table(found.failures))
-    return tuple(tables)
+    return tables
 
 
-def _notes(found: Comparison) -> list[str]:
+def _notes(found: Comparison, differences: Sequence[Contrast]) -> list[str]:
     """What the tables come to, and how they are to be read."""
     notes = [*NOTES]
     failing = dict.fromkeys(row.run for row in found.rows if row.verdict == "fail")
@@ -44,16 +49,17 @@ def _notes(found: Comparison) -> list[str]:
             "These fail what their own profile asks for (report.json says what):"
             f" {', '.join(failing)}."
         )
-    verdict = against_chance(contrasts(found.rows, found.reference))
+    verdict = against_chance(differences)
     return notes if verdict is None else [*notes, verdict]
 
 
 def comparison_renderable(found: Comparison, folder: Path) -> RenderableType:
     """Every table, what they come to, and where the files lie."""
     parts: list[RenderableType] = []
-    for table in all_tables(found):
+    tables, notes = _told(found)
+    for table in tables:
         parts += [table.renderable(), Text("")]
-    parts += [Text(note) for note in _notes(found)]
+    parts += [Text(note) for note in notes]
     parts.append(Text(plain(f"tables, rows and plots: {folder}")))
     return Group(*parts)
 
@@ -64,7 +70,8 @@ def write_tables(found: Comparison, folder: Path) -> None:
     Raises:
         UsageError: the system refuses.
     """
-    parts = [table.markdown() for table in all_tables(found)] + _notes(found)
+    tables, notes = _told(found)
+    parts = [table.markdown() for table in tables] + notes
     write_text(folder / "tables.md", "\n\n".join(parts) + "\n")
     columns = [field.name for field in fields(Row)]
     rows = [row.to_dict() for row in found.rows]

@@ -69,8 +69,7 @@ def question_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
     found = findings(rows)
     tables = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
-        # a constraint level is another band on every set
-        label = labels([row for row in rows if row.dataset == dataset])
+        label = labels(rows, dataset)
         for figure, (question, _) in QUESTIONS.items():
             own = [
                 one
@@ -82,10 +81,14 @@ def question_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def labels(rows: Sequence[Row]) -> dict[str, str]:
-    """How a data set's profiles are called: by their budgets, if that says enough."""
-    budgets = {row.profile: row.budget for row in rows}
-    least = {row.profile: row.min_parameters for row in rows}
+def labels(rows: Sequence[Row], dataset: str) -> dict[str, str]:
+    """How a data set's profiles are called: by their budgets, if that says enough.
+
+    A constraint level is another band on every set.
+    """
+    own = [row for row in rows if row.dataset == dataset]
+    budgets = {row.profile: row.budget for row in own}
+    least = {row.profile: row.min_parameters for row in own}
     words = {
         profile: f"{least[profile]:,} to {budget:,}"
         if least[profile]
@@ -145,7 +148,7 @@ def overview_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
     found = findings(rows)
     tables = []
     for dataset, profile in dict.fromkeys((row.dataset, row.profile) for row in rows):
-        label = labels([row for row in rows if row.dataset == dataset])
+        label = labels(rows, dataset)
         own = {
             (one.group.method, one.figure): one
             for one in found
