@@ -66,10 +66,12 @@ def validation_command(run: Run, out: Path, *options: str) -> str:
     Args:
         run: its folder.
         out: the folder of runs, as the user named it.
-        options: words behind it.
+        options: words behind it, the last of them perhaps without its value.
     """
-    words = ["zonas-edge", "validate", run.name, *options]
-    return shlex.join(words if out == Path("exports") else [*words, "--out", str(out)])
+    words = ["zonas-edge", "validate", run.name]
+    if out != Path("exports"):
+        words += ["--out", str(out)]
+    return shlex.join([*words, *options])
 
 
 def bundle_renderable(bundle: Bundle) -> RenderableType:
