@@ -99,14 +99,19 @@ def test_sensitivity_and_specificity_are_the_textbook_s() -> None:
     assert (ill.sensitivity, ill.specificity, ill.support) == (0.75, 0.9, 40)
     assert (well.sensitivity, well.specificity, well.support) == (0.9, 0.75, 60)
     assert metrics.confusion(labels, probabilities).tolist() == [[54, 6], [10, 30]]
+    assert ill.sensitivity_ci95 == metrics.wilson_interval(30, 40)
+    assert ill.specificity_ci95 == metrics.wilson_interval(54, 60)
+    assert well.sensitivity_ci95 == metrics.wilson_interval(54, 60)
+    assert well.specificity_ci95 == metrics.wilson_interval(30, 40)
 
 
 def test_a_class_without_images_has_no_sensitivity() -> None:
     figures = metrics.per_class(np.array([0, 0]), np.eye(2)[[0, 1]])
 
+    half = metrics.wilson_interval(1, 2)
     assert figures == (
-        metrics.ClassMetrics(sensitivity=0.5, specificity=None, support=2),
-        metrics.ClassMetrics(sensitivity=None, specificity=0.5, support=0),
+        metrics.ClassMetrics(0.5, None, support=2, sensitivity_ci95=half),
+        metrics.ClassMetrics(None, 0.5, support=0, specificity_ci95=half),
     )
 
 

@@ -30,7 +30,7 @@ from tests.reports import (
 from zonas_edge.device.job import Repeats
 from zonas_edge.device.measurement import Measurement
 from zonas_edge.errors import IncompatibleError, UsageError
-from zonas_edge.metrics import ClassMetrics
+from zonas_edge.metrics import ClassMetrics, wilson_interval
 from zonas_edge.profile import Acceptance
 from zonas_edge.validate import Gate, Limit, ValidationReport, validate_model
 from zonas_edge.validate.host import check_runtime
@@ -171,8 +171,8 @@ def test_the_figures_are_those_of_the_test_split() -> None:
     assert report.auc == pytest.approx(23 / 24)
     assert report.auc_ci95[0] <= report.auc <= report.auc_ci95[1]
     assert report.per_class == {
-        "malignant": ClassMetrics(0.75, 1 - 1 / 6, 4),
-        "benign": ClassMetrics(5 / 6, 0.75, 6),
+        "malignant": ClassMetrics(0.75, 5 / 6, 4, *map(wilson_interval, (3, 5), (4, 6))),
+        "benign": ClassMetrics(5 / 6, 0.75, 6, *map(wilson_interval, (5, 3), (6, 4))),
     }
     assert report.confusion == ((3, 1), (1, 5))
 

@@ -6,7 +6,7 @@ classes the decision is "score of the last above one half" and the AUC is the la
 column's; with more it is the argmax and the mean of the one-versus-rest AUCs.
 
 Source: MedMNIST v2 (10.1038/s41597-022-01721-8) and its evaluator.py; Wilson (1927)
-for the interval of a share; Efron's percentile bootstrap for that of the AUC.
+for the intervals of shares; Efron's percentile bootstrap for that of the AUC.
 """
 
 import math
@@ -32,11 +32,15 @@ class ClassMetrics:
         sensitivity: share of the class's images that are said to be of it.
         specificity: share of the other images that are not said to be of it.
         support: images of the class.
+        sensitivity_ci95: by Wilson.
+        specificity_ci95: by Wilson.
     """
 
     sensitivity: float | None
     specificity: float | None
     support: int
+    sensitivity_ci95: tuple[float, float] | None = None
+    specificity_ci95: tuple[float, float] | None = None
 
 
 def decisions(probabilities: Probabilities) -> NDArray[np.int64]:
@@ -76,7 +80,7 @@ def confusion(labels: Labels, probabilities: Probabilities) -> NDArray[np.int64]
 
 
 def per_class(labels: Labels, probabilities: Probabilities) -> tuple[ClassMetrics, ...]:
-    """Sensitivity, specificity and support of every class, in order."""
+    """Sensitivity, specificity, their intervals and support of every class in order."""
     counts = confusion(labels, probabilities)
     total = int(counts.sum())
     figures = []
@@ -84,11 +88,14 @@ def per_class(labels: Labels, probabilities: Probabilities) -> tuple[ClassMetric
         support, said = int(counts[k].sum()), int(counts[:, k].sum())
         hits = int(counts[k, k])
         others = total - support
+        cleared = others - (said - hits)
         figures.append(
             ClassMetrics(
                 sensitivity=hits / support if support else None,
-                specificity=1 - (said - hits) / others if others else None,
+                specificity=cleared / others if others else None,
                 support=support,
+                sensitivity_ci95=wilson_interval(hits, support) if support else None,
+                specificity_ci95=wilson_interval(cleared, others) if others else None,
             )
         )
     return tuple(figures)

@@ -89,6 +89,16 @@ def test_class_names_are_shown_as_they_are_and_never_as_markup() -> None:
     assert "esc?[31m?line" in text
 
 
+def test_a_report_from_before_classes_had_intervals_is_shown_without_them() -> None:
+    data = a_report().to_dict()
+    for figures in data["per_class"].values():
+        del figures["sensitivity_ci95"], figures["specificity_ci95"]
+
+    text = report_text(ValidationReport.from_dict(data))
+
+    assert "│ malignant │              0.750 │              0.833 │" in text
+
+
 def test_every_report_says_that_it_is_not_for_clinical_use() -> None:
     assert report_text(a_report()).endswith(
         "Not for clinical use without validation.\n"

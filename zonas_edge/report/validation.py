@@ -253,18 +253,26 @@ def _latency(report: ValidationReport) -> str:
 
 
 def _classes(report: ValidationReport) -> Table:
-    """Sensitivity and specificity of each class."""
+    """Sensitivity and specificity of each class, with what they may be."""
     table = Table("class")
-    for name in ("sensitivity", "specificity", "test images"):
+    for name in ("sensitivity (95 %)", "specificity (95 %)", "test images"):
         table.add_column(name, justify="right")
     for name, figures in report.per_class.items():
         table.add_row(
             Text(plain(name)),
-            _share(figures.sensitivity),
-            _share(figures.specificity),
+            _share_within(figures.sensitivity, figures.sensitivity_ci95),
+            _share_within(figures.specificity, figures.specificity_ci95),
             f"{figures.support:,}",
         )
     return table
+
+
+def _share_within(value: float | None, interval: tuple[float, float] | None) -> str:
+    """A share and its interval; a report from before it was told has none."""
+    if interval is None:
+        return _share(value)
+    low, high = interval
+    return f"{_share(value)} ({low:.3f} to {high:.3f})"
 
 
 def _share(value: float | None, *, beside: float | None = None) -> str:
