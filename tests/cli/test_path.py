@@ -146,7 +146,10 @@ def test_retraining_again_takes_back_what_was_exported(
     assert made.returncode == 0, made.stderr
     summary = json.loads(made.stdout)
     assert summary["stages"] == {"search": "finished", "retrain": "finished"}
-    assert summary["request"]["seed"] == 7
+    assert summary["request"]["seed"] == summary["retrain_settings"]["seed"] == 7
+    assert summary["search_settings"]["seed"] == 0
+    for words in (["list"], ["show"]):
+        assert "0, retrained 7" in told(["runs", *words], capsys)[1]
     assert "export" not in summary  # nor what was said of the old file
     assert summary["request"]["retrain_epochs"] == 2
     assert (folder / "weights.pt").read_bytes() != old

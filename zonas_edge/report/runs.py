@@ -43,7 +43,9 @@ def run_summary(run: Run) -> dict[str, Any]:
                 "dataset",
                 "environment",
                 *CHOOSING,
+                "search_settings",
                 "retrain",
+                "retrain_settings",
                 "export",
                 "test_openings",
             )
@@ -75,12 +77,11 @@ def run_table(runs: Iterable[Run]) -> RenderableType:
         table.add_column(heading, justify="right" if right else "left")
     for run in runs:
         summary = run_summary(run)
-        request = summary.get("request", {})
         table.add_row(
             Text(plain(run.name)),
             Text(plain(_profile_name(summary))),
             Text(plain(str(summary.get("dataset", {}).get("name", "-")))),
-            str(request.get("seed", "-")),
+            _seeds(summary),
             _count(_choice(summary).get("parameters")),
             state_of(summary),
         )
@@ -143,10 +144,18 @@ def plain_lines(text: str) -> str:
     return "\n".join(plain(line) for line in text.split("\n"))
 
 
+def _seeds(summary: dict[str, Any]) -> str:
+    """The seed, and that of a later retraining where it is another."""
+    latest = summary.get("request", {}).get("seed", "-")
+    first = summary.get("search_settings", {}).get("seed", latest)
+    return f"{latest}" if first == latest else f"{first}, retrained {latest}"
+
+
 def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "run", summary["path"]
     yield "state", state_of(summary)
     yield "profile", _profile_name(summary)
+    yield "seed", _seeds(summary)
     if "dataset" in summary:
         yield "data", _data(summary["dataset"])
     if "architecture" in summary:
