@@ -1,6 +1,7 @@
 """The budget as constraints: inclusive limits, and what can't be reached."""
 
 import math
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -25,7 +26,7 @@ from zonas_edge.constraint import (
 from zonas_edge.cost import exact, parameter_table, parameters
 from zonas_edge.errors import BudgetError
 from zonas_edge.profile import Budget, DeviceProfile, load_profile
-from zonas_edge.space import TaskSpec
+from zonas_edge.space import SearchSpace, TaskSpec
 
 TASK = TaskSpec(1, 8, 8, 3)
 TABLE = parameter_table(SPACE, TASK)
@@ -93,11 +94,44 @@ def test_a_limit_that_is_not_set_is_no_constraint() -> None:
 
 
 def test_the_extremes_of_a_space_can_be_reached() -> None:
-    limits = [
+    for limit in (
         Constraint("parameters", TABLE, upper=LOW),
         Constraint("min_parameters", TABLE, lower=HIGH),
-    ]
-    check_reachable(limits, SPACE, "pi.toml")
+    ):
+        check_reachable([limit], SPACE, "pi.toml")
+
+
+def test_limits_that_no_network_meets_together_are_refused() -> None:
+    """A Raspberry Pi 4 is asked for 1.5 million weights in five milliseconds."""
+    space, task = SearchSpace(), TaskSpec(1, 28, 28, 2)
+    profile = load_profile("raspberry-pi-4")
+    budget = Budget(parameters=2_000_000, min_parameters=1_500_000, latency_p95_ms=5)
+    asked = profile.model_copy(update={"budget": budget})
+    with pytest.raises(BudgetError) as caught:
+        check_reachable(constraints_of(asked, space, task), space, "pi.toml")
+    assert str(caught.value) == (
+        "pi.toml: no network of this space is inside budget.min_parameters ="
+        " 1,500,000 and budget.latency_p95_ms = 5"
+    )
+    assert caught.value.hint == (
+        "lower budget.min_parameters, or raise budget.latency_p95_ms"
+    )
+
+
+@given(architectures(connected=True), architectures(connected=True))
+def test_limits_that_a_network_meets_are_never_refused(
+    one: Architecture, other: Architecture
+) -> None:
+    profile = profile_with(parameters=HIGH, min_parameters=LOW, latency_p95_ms=1)
+    _, lower, upper = constraints_of(profile, SPACE, TASK)
+    for heavy, quick in ((one, one), (one, other), (other, one)):
+        limits = [
+            replace(lower, lower=lower.cost(heavy)),
+            replace(upper, upper=upper.cost(quick)),
+        ]
+        met = fits(limits, one) or fits(limits, other)
+        with nullcontext() if met else suppress(BudgetError):
+            check_reachable(limits, SPACE, "pi.toml")
 
 
 def test_a_budget_below_the_smallest_network_is_refused() -> None:

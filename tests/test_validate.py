@@ -87,6 +87,14 @@ def test_a_slow_other_machine_does_not_fail_the_limit_either() -> None:
     assert (report.verdict, report.exit_code) == ("unverified", 0)
 
 
+def test_another_machine_passes_nothing_though_no_latency_is_asked_for() -> None:
+    """Its runtime is not the device's: it may load a file that the device refuses."""
+    report = a_report(a_measurement(XEON), profile=a_profile())
+
+    assert all(limit.passed for limit in report.limits)
+    assert (report.verdict, report.exit_code) == ("unverified", 0)
+
+
 def test_a_failed_limit_outweighs_an_unverified_one() -> None:
     report = a_report(
         a_measurement(XEON), profile=a_profile(latency_p95_ms=5, model_kb=1)

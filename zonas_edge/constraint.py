@@ -8,10 +8,19 @@ latency model; what was measured afterwards decides the verdict.
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from zonas_edge.architecture import Architecture, every_one_cell, largest, smallest
 from zonas_edge.blueprint import Blueprint
-from zonas_edge.cost import CostTable, byte_table, exact, parameter_table
+from zonas_edge.cost import (
+    CostTable,
+    added,
+    byte_table,
+    exact,
+    least,
+    parameter_table,
+    scaled,
+)
 from zonas_edge.errors import BudgetError, UsageError
 from zonas_edge.latency import (
     LatencyModel,
@@ -25,6 +34,8 @@ from zonas_edge.reference import Reference
 from zonas_edge.space import FIXED_KERNEL, SearchSpace, TaskSpec
 
 KIB = 1024
+_WEIGHTINGS = 200
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ def latency_model(
     fitted = profile.fitted
     if fitted is None:
         return analytic_latency(profile.board[1], space, task)
-    reason = fitted.mismatch(space, task) or _another_device(profile, fitted)
+    reason = fitted.mismatch(space, task) or another_device(profile, fitted)
     if reason is not None:
         raise UsageError(
             f"{profile.latency.model}: {reason}", calibrate_command(profile, task)
@@ -113,7 +124,7 @@ def expected_latency(
     )
 
 
-def _another_device(profile: DeviceProfile, fitted: FittedLatency) -> str | None:
+def another_device(profile: DeviceProfile, fitted: FittedLatency) -> str | None:
     """Why a model was not measured on the profile's device as it is used there."""
     device, _ = profile.board
     if not device.recognises(fitted.machine, fitted.cpu_model):
@@ -213,6 +224,14 @@ def check_reachable(
                 f"lower budget.{constraint.name}, or raise space.channels"
                 f" ({space.channels}){narrow}",
             )
+    for lower, upper in product(constraints, constraints):
+        if _conflict(lower, upper, space):
+            raise BudgetError(
+                f"{where}: no network {which} is inside budget.{lower.name} ="
+                f" {number(lower.lower or 0)} and budget.{upper.name} ="
+                f" {number(upper.upper or 0)}",
+                f"lower budget.{lower.name}, or raise budget.{upper.name}",
+            )
     # between two cells there may be a gap as wide as a convolution in every stage
     if not space.sizes and not any(
         found.connected and fits(constraints, found.simplified())
@@ -222,6 +241,26 @@ def check_reachable(
             f"{where}: no network {which} is inside all limits of the budget",
             f"widen the budget{narrow}",
         )
+
+
+def _conflict(lower: Constraint, upper: Constraint, space: SearchSpace) -> bool:
+    """Whether it is certain that no network is inside both limits.
+
+    A network inside both has no positive excess, nor any mean of its two excesses,
+    however weighted; so one weighting by which the smallest possible mean is positive
+    proves that there is none (Lagrangian bound: Everett 1963, Operations Research 11).
+    False proves nothing.
+    """
+    if lower.lower is None or upper.upper is None:
+        return False
+    under, over = lower.unit / lower.lower, upper.unit / upper.upper
+    for share in (step / _WEIGHTINGS for step in range(1, _WEIGHTINGS)):
+        mean = added(
+            scaled(lower.table, -share * under), scaled(upper.table, (1 - share) * over)
+        )
+        if share - (1 - share) + least(mean, space) > _ROUNDING:
+            return True
+    return False
 
 
 def number(value: float) -> str:

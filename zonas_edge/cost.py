@@ -18,7 +18,7 @@ from zonas_edge.architecture import CONV, Architecture, Mixture, one_hot
 from zonas_edge.blueprint import Blueprint
 from zonas_edge.profile import PAPER_EXTRA
 from zonas_edge.reference import Reference
-from zonas_edge.space import KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
+from zonas_edge.space import EDGES, KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
 
 REDUCTIONS = STAGES - 1
 BYTES_PER_WEIGHT = 4
@@ -69,6 +69,35 @@ def scaled(table: CostTable, factor: float) -> CostTable:
         ),
         kernel=tuple(tuple(cost * factor for cost in row) for row in table.kernel),
     )
+
+
+def added(one: CostTable, other: CostTable) -> CostTable:
+    """The sum of two costs in one unit."""
+    rows = {
+        part: tuple(
+            tuple(a + b for a, b in zip(mine, theirs, strict=True))
+            for mine, theirs in zip(
+                getattr(one, part), getattr(other, part), strict=True
+            )
+        )
+        for part in ("operation", "kernel")
+    }
+    return CostTable(fixed=one.fixed + other.fixed, **rows)
+
+
+def least(table: CostTable, space: SearchSpace) -> float:
+    """A cost that no network of a space is below; costs may be negative.
+
+    Every decision is taken by itself, also where no path would be left from a cell's
+    input to its output.
+    """
+    total = table.fixed
+    for s in range(STAGES):
+        prices = list(table.operation[s])
+        prices[CONV] += min(table.kernel[s])
+        cell = len(EDGES) * min(prices)
+        total += min(depth * cell for depth in space.depths)
+    return total
 
 
 def exact(table: CostTable, architecture: Architecture) -> float:

@@ -251,6 +251,11 @@ def test_a_runtime_that_the_profile_does_not_allow_is_refused(
             "leave out --target, or --refit",
         ),
         (
+            ["--refit", "x.json", "whole", "--dataset", "digits"],
+            "--dataset: --refit measures nothing",
+            "leave out --dataset, or --refit",
+        ),
+        (
             ["--networks", "9"],
             "--networks: is 9, below 50",
             "zonas-edge calibrate --help",
@@ -265,6 +270,19 @@ def test_options_that_do_not_go_together_are_refused(
 ) -> None:
     asked = ["calibrate", "--profile", "x86-64", *words]
     assert refused(asked, capsys) == (2, f"error: {message}\nhint: {hint}\n")
+
+
+def test_a_refit_for_another_board_writes_nothing(calibrated: Bench) -> None:
+    before = (calibrated.folder / MODEL).read_bytes()
+    words = ["calibrate", "--profile", "raspberry-pi-4", "--refit", MODEL, "whole"]
+    answer = calibrated.run(*words)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"error: {MODEL}: measured on ")
+    assert answer.stderr.endswith(
+        ", which is not the device of profiles/raspberry-pi-4.toml\n"
+        "hint: name the profile of its device\n"
+    )
+    assert (calibrated.folder / MODEL).read_bytes() == before
 
 
 def test_a_run_of_another_machine_is_refused(calibrated: Bench) -> None:

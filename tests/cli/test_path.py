@@ -183,6 +183,25 @@ def test_a_new_file_takes_back_the_verdict_on_another(
     assert not (folder / "report.json").exists()
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])
+def test_a_file_that_is_not_the_exported_one_is_not_measured(
+    tmp_path: Path, copy: Bench, name: str
+) -> None:
+    before = record(tmp_path, "whole")
+    file = tmp_path / "exports" / "whole" / name
+    file.write_bytes(file.read_bytes() + b"by another tool")
+    for words in ([], ["--target", "bundle"]):
+        answer = copy.run("validate", "whole", *words, "--quiet")
+        assert answer.returncode == 2
+        refused = f"error: {file.relative_to(tmp_path)}: not the file that was exported"
+        assert answer.stderr.startswith(f"{refused}, sha-256 is ")
+        assert answer.stderr.endswith("hint: zonas-edge export whole\n")
+    file.unlink()
+    answer = copy.run("validate", "whole", "--quiet")
+    assert "no such file\nhint: zonas-edge export whole\n" in answer.stderr
+    assert record(tmp_path, "whole") == before  # nothing was opened
+
+
 @pytest.mark.slow
 def test_a_validation_that_is_refused_takes_nothing_back(
     tmp_path: Path, copy: Bench

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -108,6 +109,68 @@ REFUSED: dict[str, tuple[Change, str, str]] = {
         "export again with this profile",
     ),
 }
+
+
+def in_float64() -> bytes:
+    """Sound to the letter of the standard, and no runtime has code for it."""
+    constant = numpy_helper.from_array(np.ones((1, 1, 1, 1)), "weights")
+    kinds = {"image": TensorProto.UINT8, "out": TensorProto.DOUBLE}
+    values = {
+        name: helper.make_tensor_value_info(name, kind, [1, 1, 8, 8])
+        for name, kind in kinds.items()
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["double"], to=TensorProto.DOUBLE),
+        helper.make_node("Conv", ["double", "weights"], ["out"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "doubles", [values["image"]], [values["out"]], [constant]
+    )
+    opsets = [helper.make_opsetid("", 13)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def test_a_sound_file_that_no_runtime_has_code_for_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "doubles.onnx"
+    file.write_bytes(in_float64())
+    assert list(findings(read_model(file), RUNTIME)) == []
+
+    checked = check_path(file, load_profile("jetson-nano"))
+
+    (finding,) = checked.findings
+    version = onnxruntime.__version__
+    assert finding.cause.startswith(
+        f"onnxruntime {version} on this machine doesn't load it, "
+    )
+    assert "Conv" in finding.cause
+    assert checked.exit_code == 5
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_damaged_file_is_refused_in_one_line_or_read(
+    tmp_path: Path, seed: int
+) -> None:
+    """A few bytes changed: never a traceback."""
+    draw = np.random.default_rng(seed)
+    data = bytearray(build_tiny())
+    head = [*range(200), *range(len(data) - 200, len(data))]  # not in the weights
+    for place in draw.choice(head, 3):
+        data[place] = draw.integers(256)
+    file = tmp_path / "damaged.onnx"
+    file.write_bytes(data)
+
+    assert all("\n" not in text for text in objections(file))
+
+
+def objections(file: Path) -> list[str]:
+    """What there is to say against a file."""
+    try:
+        checked = check_path(file, load_profile("jetson-nano"))
+    except IncompatibleError as error:
+        return [str(error)]
+    return [finding.cause for finding in checked.findings]
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -1,6 +1,7 @@
 """A bundle is written, carried, run by hand, and its report judged as any other."""
 
 import json
+import math
 import subprocess
 import sys
 import zipfile
@@ -213,6 +214,18 @@ def test_a_report_under_other_settings_is_refused(tmp_path: Path, job: Job) -> N
         {"images": 0},
         {"latency_ms": {}},
         {"machine__cores": "many"},
+        {"latency_ms__p95": -5.0},
+        {"latency_ms__p95": math.nan},
+        {"latency_ms__p95": 0.0},
+        {"latency_ms__p50": "0.1"},
+        {"latency_ms__p50": 1e9},
+        {"latency_ms__runs": 0},
+        {"parity": None},
+        {"parity__images": 0},
+        {"parity__max_abs_dp": 0.9},
+        {"parity__decisions_changed": 1},
+        {"parity__tolerance": math.inf},
+        {"parity__passed": False},
     ],
 )
 def test_a_damaged_report_is_refused(
@@ -228,6 +241,35 @@ def test_a_damaged_report_is_refused(
         "bring the file again, or measure again",
         2,
     )
+
+
+def test_a_measurement_that_was_cut_short_on_the_device_is_refused(
+    tmp_path: Path, job: Job
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle", [job], ERRAND)
+    listed = bundle.path / "manifest.json"
+    content = json.loads(listed.read_text(encoding="utf-8"))
+    content["jobs"][0]["runs"] = 1
+    listed.write_text(json.dumps(content), encoding="utf-8")
+    words = [sys.executable, str(bundle.path / "runner.py")]
+    subprocess.run(words, capture_output=True, check=True)
+    report = bundle.path / "measurement.json"
+
+    error = failure(report, job)
+
+    least = min(job.repeats.runs, job.repeats.least)
+    assert str(error) == f"{report}: 1 timed runs, at least {least} are needed"
+
+
+def test_another_run_s_failure_is_not_this_one_s(tmp_path: Path, job: Job) -> None:
+    model = tmp_path / "broken.onnx"
+    model.write_bytes(build_tiny()[:-40])
+    report = carried(tmp_path / "bundle", replace(job, model=model))
+
+    error = failure(report, job)
+
+    assert type(error) is UsageError
+    assert str(error).startswith(f"{report}: not of the run's model, sha-256 is ")
 
 
 def test_a_failure_that_is_brought_back_is_told_as_a_live_one(

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.device.tiny import (
 )
 from zonas_edge.deploy.export import packed_golden
 from zonas_edge.device import runner
-from zonas_edge.device.job import MANIFEST, RUNNER
+from zonas_edge.device.job import MANIFEST, RUNNER, sha256_of_file
 from zonas_edge.device.measurement import read_measurement
 
 ASKED = {
@@ -69,6 +70,8 @@ def run_here(
     if "error" in answer:
         assert answer["error"].pop("onnxruntime") == onnxruntime.__version__
         assert answer["error"].pop("job") == 0
+        asked = changes.get("model_sha256", sha256_of_file(folder / "model.onnx"))
+        assert answer["error"].pop("model_sha256") == asked
         return code, answer
     (result,) = answer["results"]
     return code, result
@@ -237,6 +240,37 @@ def test_an_emulator_that_the_kernel_started_is_known_by_its_program_or_processo
     assert runner.emulator() == emulator
 
 
+@pytest.mark.parametrize(
+    ("status", "modes", "mode"),
+    [
+        (
+            "pmode:0002",
+            "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=2 NAME=7W >",
+            "7W (2)",
+        ),
+        ("pmode:0010", "< POWER_MODEL ID=1 NAME=5W >", "10"),
+        ("pmode:0000", "", "0"),
+        ("", "< POWER_MODEL ID=0 NAME=15W >", None),
+    ],
+)
+def test_a_jetson_tells_its_power_mode(
+    monkeypatch: pytest.MonkeyPatch, status: str, modes: str, mode: str | None
+) -> None:
+    texts = {"/var/lib/nvpmodel/status": status, "/etc/nvpmodel.conf": modes}
+    monkeypatch.setattr(runner, "read_text", texts.__getitem__)
+    assert runner.power_mode() == mode
+
+
+def test_the_highest_clock_of_any_core_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"/a": "1420000", "/b": "1800000", "/c": "", "/d": "unknown"}
+    monkeypatch.setattr(runner, "read_text", texts.__getitem__)
+    monkeypatch.setattr("glob.glob", lambda _: list(texts))
+    assert runner.max_mhz() == 1800
+    texts = {"/c": ""}
+    monkeypatch.setattr(runner, "read_text", texts.__getitem__)
+    assert runner.max_mhz() is None
+
+
 def test_runner_compiles_under_python_3_6(tmp_path: Path) -> None:
     interpreter = find_python("3.6")
     if interpreter is None:
@@ -270,6 +304,9 @@ def test_every_figure_of_the_answer_is_there_and_in_order(
     assert memory["peak_bytes"] >= memory["before_model_bytes"] > 0
     assert answer["machine"]["onnxruntime"] == onnxruntime.__version__
     assert answer["machine"]["cpu_model"]
+    words = f"{answer['machine']['time'].removesuffix(' UTC')} +0000"
+    told = datetime.strptime(words, "%Y-%m-%d %H:%M:%S %z")
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
 
 
 def test_time_ends_a_measurement_only_after_the_least_number_of_runs() -> None:

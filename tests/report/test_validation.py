@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from tests.reports import (
     A_SUBJECT,
     PARITY,
@@ -67,10 +69,27 @@ def test_an_unverified_limit_is_told_in_words() -> None:
     text = report_text(a_report(a_measurement(XEON)), width=200)
 
     assert (
-        "Still to measure on the device: latency_p95_ms."
+        "Still to measure on the device: latency_p95_ms, parity."
         f" {XEON} (x86_64) is not the profile's device;"
-        " measure it there with --target ssh://HOST or --target bundle.\n"
+        " measure there with --target ssh://HOST or --target bundle.\n"
     ) in text
+
+
+def test_what_the_machine_was_set_to_and_when_is_told() -> None:
+    machine = replace(
+        a_measurement().answer.machine,
+        max_mhz=1510,
+        power_mode="15W (0)",
+        time="2026-11-23 02:44:11 UTC",
+    )
+    text = report_text(a_report(a_measurement(machine=machine)), width=200)
+    assert (
+        "\n          governor ondemand, at most 1,510 MHz, power mode 15W (0), 48 C,"
+        " 2026-11-23 02:44:11 UTC by its clock\n"
+    ) in text
+    bare = replace(machine, governor=None, max_mhz=None, power_mode=None)
+    bare = replace(bare, temperature_c=None, time=None)
+    assert "clock" not in report_text(a_report(a_measurement(machine=bare)))
 
 
 def test_a_report_without_a_terminal_is_ascii_when_asked_for() -> None:
@@ -150,10 +169,12 @@ def test_a_figure_that_decides_is_told_from_its_limit() -> None:
     assert ["min_accuracy", ">=", "0.9995"] in [line[:3] for line in lines]
 
 
-def test_a_perfect_order_has_no_interval_by_resampling() -> None:
-    text = report_text(replace(a_report(), auc=1.0, auc_ci95=(1.0, 1.0)), width=200)
+@pytest.mark.parametrize("auc", [1.0, 0.5, 0.0])
+def test_an_auc_that_no_resample_changes_has_no_interval(auc: float) -> None:
+    """A perfect order, one answer to every image, and the reverse of the order."""
+    text = report_text(replace(a_report(), auc=auc, auc_ci95=(auc, auc)), width=200)
     assert (
-        "AUC       1.000 (every pair of images in order, so a bootstrap gives no"
+        f"AUC       {auc:.3f} (the same in every resample, so a bootstrap gives no"
         " interval)\n"
     ) in text
 

@@ -24,6 +24,7 @@ from zonas_edge.architecture import derive, largest, smallest
 from zonas_edge.constraint import fits
 from zonas_edge.cost import parameters
 from zonas_edge.data.batches import Normalisation
+from zonas_edge.errors import ZonasError
 from zonas_edge.search.alphas import OP_ENTRIES
 from zonas_edge.search.feed import SearchData
 from zonas_edge.search.loop import Search
@@ -64,6 +65,17 @@ def test_a_search_finds_the_one_candidate_that_sees_the_class() -> None:
     assert after[CONV] > 0.9
     losses = [record.validation_loss or 0.0 for record in records]
     assert losses[-1] < losses[0]
+
+
+def test_a_search_that_diverges_says_so() -> None:
+    settings = hastened(
+        settings_of(epochs=2), inner_steps=1, schedule=Schedule(rate=1e30)
+    )
+    search = search_of(settings)
+    with pytest.raises(ZonasError) as caught:
+        search.run_epoch()
+    assert "the architecture's gradient is not finite after " in str(caught.value)
+    assert caught.value.hint == "try another --seed, and look at the images"
 
 
 def state_bytes(search: Search) -> bytes:

@@ -1,5 +1,6 @@
 """From a mixture to one network inside the budget."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -24,9 +25,11 @@ from zonas_edge.errors import BudgetError
 from zonas_edge.nn.supernet import Supernet
 from zonas_edge.search.repair import repair
 from zonas_edge.search.selection import (
+    Candidate,
     Selection,
     SelectionSettings,
     draw,
+    rank,
     select,
 )
 from zonas_edge.space import OPS, Op
@@ -99,6 +102,13 @@ def test_the_ranking_is_sorted_and_inside_the_budget() -> None:
         assert candidate.accuracy is not None
         assert 0 <= candidate.accuracy <= 1
     assert len({candidate.architecture for candidate in found.ranking}) == len(losses)
+
+
+def test_a_loss_that_is_no_number_ranks_last() -> None:
+    network = smallest(SPACE)
+    losses = (math.nan, 0.5, None, 0.3)
+    ranked = sorted((Candidate(network, loss) for loss in losses), key=rank)
+    assert [found.loss for found in ranked[:2]] == [0.3, 0.5]
 
 
 def test_the_same_seed_selects_the_same() -> None:

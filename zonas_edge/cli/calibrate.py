@@ -101,7 +101,14 @@ def calibrate(
     from zonas_edge.runtimes import load_consistent_profile
 
     if refit is not None:
-        elsewhere = {"--target": target != o.LOCAL, "--import": report is not None}
+        elsewhere = {
+            "--target": target != o.LOCAL,
+            "--import": report is not None,
+            "--python": python is not None,
+            "--ssh-config": ssh_config is not None,
+            "--bundle-out": bundle_out is not None,
+            "--dataset": dataset is not None,
+        }
         refuse_beside("--refit", "measures nothing", elsewhere)
         _refit(refit, runs or [], profile=profile, file=model, out=out, as_json=as_json)
         return
@@ -229,16 +236,19 @@ def _refit(
     from zonas_edge.artifact import open_run
     from zonas_edge.calibrate.model import read_calibration
     from zonas_edge.calibrate.refit import refit
+    from zonas_edge.constraint import another_device
     from zonas_edge.errors import UsageError
+    from zonas_edge.runtimes import load_consistent_profile
 
     if not names:
         raise UsageError(
             "zonas-edge calibrate: --refit without a run",
             f"zonas-edge calibrate --profile {profile} --refit {old} RUN",
         )
-    found, compared = refit(
-        read_calibration(old), [open_run(out, name) for name in names]
-    )
+    known = read_calibration(old)
+    if reason := another_device(load_consistent_profile(profile), known.fitted):
+        raise UsageError(f"{old}: {reason}", "name the profile of its device")
+    found, compared = refit(known, [open_run(out, name) for name in names])
     _finish(found, file or old, profile, compared, as_json=as_json)
 
 

@@ -144,12 +144,13 @@ def check(
     profile: o.Profile,
     as_json: o.AsJson = False,
 ) -> None:
-    """Prove that a file is one which a device's ONNX Runtime loads.
+    """Look for all that would make a device's ONNX Runtime refuse a file.
 
     Looked at are opset, IR version, domains, operators, fixed shapes, weights inside
-    the file, and its size; nothing is run.
+    the file, and its size; this machine's ONNX Runtime must load it too. Nothing is
+    run: that the device says the same, validate --target shows.
 
-    The exit code is 5 if the runtime would refuse it, 3 if it is only too large.
+    The exit code is 5 if something was found, 3 if the file is only too large.
 
     Example: zonas-edge check model.onnx --profile jetson-nano
     """

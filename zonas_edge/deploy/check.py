@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnxruntime as ort
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto
 
@@ -23,6 +24,9 @@ from zonas_edge.profile import DeviceProfile, RuntimeLimits
 NORMALISATION = 1
 """Normalisation constants have one element; weights have more."""
 AGAIN = "export again with this profile"
+
+_UNSOUND = (ValueError, TypeError)
+"""What onnx raises besides its own errors where bytes are no text, or of no type."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,12 @@ def check_path(path: Path, profile: DeviceProfile) -> FileCheck:
         IncompatibleError: it is no ONNX model.
     """
     model = read_model(path)
+    found = tuple(findings(model, profile.runtime))
+    if not found and (refused := refused_here(path.read_bytes())) is not None:
+        found = (refused,)
     return FileCheck(
         facts=facts_of(model),
-        findings=tuple(findings(model, profile.runtime)),
+        findings=found,
         model_kb=path.stat().st_size / KIB,
         allowed_kb=profile.budget.model_kb,
     )
@@ -112,14 +119,16 @@ def read_model(path: Path) -> onnx.ModelProto:
         IncompatibleError: it is no ONNX model.
     """
     try:
-        return onnx.load_from_string(path.read_bytes())
+        model = onnx.load_from_string(path.read_bytes())
+        facts_of(model)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{path}: {reason}", "zonas-edge export") from None
-    except DecodeError:
+    except (DecodeError, *_UNSOUND):
         raise IncompatibleError(
             f"{path}: not an ONNX model", "zonas-edge export"
         ) from None
+    return model
 
 
 def facts_of(model: onnx.ModelProto) -> FileFacts:
@@ -218,9 +227,33 @@ def _flaw(model: onnx.ModelProto) -> str | None:
     """What onnx's own checker has against the file, in one line."""
     try:
         onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        return (str(error).strip() or "no reason given").splitlines()[0]
+    except (
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+        *_UNSOUND,
+    ) as error:
+        return _first_line(error)
     return None
+
+
+def refused_here(model: bytes) -> Finding | None:
+    """What this machine's ONNX Runtime, a newer one than any device's, refuses.
+
+    A sound file may hold an operator for which there is no code: of float64, say.
+    """
+    try:
+        ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - its classes are private and many
+        return Finding(
+            f"onnxruntime {ort.__version__} on this machine doesn't load it,"
+            f" {_first_line(error)}",
+            "export without what it names",
+        )
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no reason given").splitlines()[0]
 
 
 def _unfixed(model: onnx.ModelProto) -> Iterator[Finding]:

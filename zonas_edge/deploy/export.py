@@ -12,6 +12,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,10 @@ class Exported:
         return {
             "model_bytes": len(self.model),
             "parameters": self.parameters,
+            "sha256": {
+                "model": sha256(self.model).hexdigest(),
+                "golden": sha256(self.golden).hexdigest(),
+            },
             **asdict(self.facts),
             "parity": asdict(self.parity) | {"split": "val"},
         }

@@ -88,6 +88,11 @@ def read_answers(
         found = tuple(read_measurement(result) for result in answer["results"])
     except (KeyError, TypeError) as error:
         raise ValueError("no results") from error
+    if any(
+        (job.golden is None) != (one.answer.parity is None)
+        for job, one in zip(jobs, found, strict=False)
+    ):
+        raise ValueError("golden vectors were not replayed")
     models = {job.model for job in jobs}
     hashes: dict[Path, str] = {model: sha256_of_file(model) for model in models}
     told = [measurement.answer.model_sha256 for measurement in found]

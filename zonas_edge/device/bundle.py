@@ -216,7 +216,7 @@ class CarriedTarget:
         self.check_models([model])
 
     def check_models(self, models: Sequence[Path]) -> None:
-        """See that the report is about these models, if it got as far as measuring.
+        """See that the report is about these models, a failure's about one of them.
 
         Args:
             models: of the jobs, in their order.
@@ -224,14 +224,24 @@ class CarriedTarget:
         Raises:
             UsageError: it is about others.
         """
-        results = self.content.get("results", ())
-        if not isinstance(results, list) or not results:
-            return
         hashes = {model: sha256_of_file(model) for model in set(models)}
         wanted = [hashes[model] for model in models]
+        results = self.content.get("results", ())
+        if not isinstance(results, list) or not results:
+            self._check_failure(wanted)
+            return
         for result, known in zip_longest(results, wanted):
             told = result.get("model_sha256") if isinstance(result, dict) else None
             self._same("model", told, known)
+
+    def _check_failure(self, wanted: Sequence[str]) -> None:
+        """See that a failure which names a model names the one that was its job's."""
+        error = self.content.get("error")
+        told = error if isinstance(error, dict) else {}
+        if (model := told.get("model_sha256")) is not None:
+            job = told.get("job")
+            known = dict(enumerate(wanted)).get(job) if isinstance(job, int) else None
+            self._same("model", model, known)
 
     def measure(
         self, jobs: Sequence[Job], progress: Progress | None = None
@@ -272,6 +282,12 @@ class CarriedTarget:
     def _check(self, job: Job, answer: Answer) -> None:
         """See that a measurement was made as this job asks for."""
         taken = answer.latency_ms
+        least = min(job.repeats.runs, job.repeats.least)
+        if taken.runs < least:
+            raise UsageError(
+                f"{self.report}: {taken.runs} timed runs, at least {least} are needed",
+                hint="measure again with a bundle in which nothing was changed",
+            )
         for what, told, wanted in (
             ("threads", taken.threads, job.threads),
             ("provider", taken.provider, job.provider),

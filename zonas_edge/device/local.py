@@ -1,8 +1,8 @@
 """This machine as a target.
 
-The runner runs in a process of its own, isolated from the environment: peak memory
-and timings are then those of a device process, without torch in it, and a runtime
-that dies of an illegal instruction doesn't take the command along.
+The runner runs in a process of its own, as on a device: peak memory and timings are
+then without torch, and a runtime that dies of an illegal instruction doesn't take the
+command along. What lies in the working directory is never imported (``-P``).
 """
 
 import shlex
@@ -30,10 +30,11 @@ class LocalTarget:
     """This machine.
 
     Args:
-        python: the words of the interpreter; ours, isolated from the environment.
+        python: the words of the interpreter; ours, with the packages that it has,
+            wherever they were installed.
     """
 
-    python: tuple[str, ...] = (sys.executable, "-I")
+    python: tuple[str, ...] = (sys.executable, "-P")
 
     @property
     def name(self) -> str:

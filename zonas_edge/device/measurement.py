@@ -1,16 +1,23 @@
 """What a device answers: latency, memory, parity and the machine they hold for.
 
 The values mirror the JSON of ``runner.py``, which can't import them; reading checks
-every type, since a device is outside of our hands.
+types and ranges, and figures against each other, since a device is outside of our
+hands: what can't have been measured must not decide anything.
 """
 
 import base64
+import json
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
+
+Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+Number: TypeAlias = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -25,19 +32,27 @@ class Latency:
         p10: 10th percentile, None in reports from before it was told.
     """
 
-    mean: float
-    p50: float
-    p90: float
-    p95: float
-    p99: float
-    max: float
-    runs: int
-    warmup: int
-    first_inference: float
-    session_seconds: float
-    threads: int
+    mean: Positive
+    p50: Positive
+    p90: Positive
+    p95: Positive
+    p99: Positive
+    max: Positive
+    runs: Number
+    warmup: Count
+    first_inference: Positive
+    session_seconds: Positive
+    threads: Number
     provider: str
-    p10: float | None = None
+    p10: Positive | None = None
+
+    @property
+    def in_order(self) -> bool:
+        """Whether no percentile is above a higher one."""
+        ladder = [self.p50, self.p90, self.p95, self.p99, self.max]
+        if self.p10 is not None:
+            ladder.insert(0, self.p10)
+        return all(low <= high for low, high in pairwise(ladder))
 
 
 @dataclass(frozen=True)
@@ -64,12 +79,18 @@ class Parity:
         near_ties: such images whose two likeliest classes are within ``tolerance``.
     """
 
-    images: int
-    max_abs_dp: float
-    decisions_changed: int
-    near_ties: int
-    tolerance: float
+    images: Number
+    max_abs_dp: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    decisions_changed: Count
+    near_ties: Count
+    tolerance: Positive
     passed: bool
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the figures say what ``passed`` says."""
+        equal = self.max_abs_dp <= self.tolerance and self.decisions_changed == 0
+        return self.passed == equal
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,10 @@ class Machine:
     Args:
         emulator: what stands between the runner and a processor of another kind, so
             that times mean nothing; None on the bare machine.
+        max_mhz: highest clock that the processor is allowed now, None if unknown.
+        power_mode: of a Jetson, by name and number.
+        time: of the measurement's end, UTC, by the machine's own clock; None in
+            reports from before it was told, as the two above.
     """
 
     machine: str
@@ -92,6 +117,9 @@ class Machine:
     onnxruntime: str
     providers: tuple[str, ...]
     emulator: str | None = None
+    max_mhz: int | None = None
+    power_mode: str | None = None
+    time: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,10 +157,17 @@ def read_measurement(data: dict[str, Any]) -> Measurement:
     """The measurement in one of the runner's results.
 
     Raises:
-        ValueError: a key is missing or of another type (pydantic's ValidationError),
-            or the probabilities are none.
+        ValueError: a key is missing or of another type, a figure is out of its range
+            (pydantic's ValidationError) or belies another, or the probabilities are
+            none.
     """
-    answer = _ANSWER.validate_python(data)
+    told = {key: value for key, value in data.items() if key != "probabilities"}
+    # through JSON, where an array may become a tuple and nothing else is coerced
+    answer = _ANSWER.validate_json(json.dumps(told), strict=True)
+    if not answer.latency_ms.in_order:
+        raise ValueError("percentiles are not in order")
+    if answer.parity is not None and not answer.parity.agrees:
+        raise ValueError("parity says one thing and its figures another")
     return Measurement(_unpacked(data.get("probabilities"), answer.images), answer)
 
 

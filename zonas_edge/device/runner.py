@@ -26,6 +26,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import sys
 import time
 import zipfile
@@ -71,6 +72,7 @@ class RunnerError(Exception):
         super().__init__(message)
         self.kind = kind
         self.job = 0
+        self.model_sha256 = None  # type: Optional[str]
 
 
 def say(line: str) -> None:
@@ -153,6 +155,28 @@ def temperature() -> Optional[float]:
     return max(degrees) if degrees else None
 
 
+def max_mhz() -> Optional[int]:
+    """Highest clock that any core may run at now, in MHz; None if unknown."""
+    clocks = []
+    for path in glob.glob("/sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq"):
+        try:
+            clocks.append(int(read_text(path)) // 1000)
+        except ValueError:
+            continue
+    return max(clocks) if clocks else None
+
+
+def power_mode() -> Optional[str]:
+    """A Jetson's power mode as ``15W (0)``; None on any other machine."""
+    kept = re.match(r"pmode:(\d+)", read_text("/var/lib/nvpmodel/status"))
+    if kept is None:
+        return None
+    number = int(kept.group(1))
+    modes = read_text("/etc/nvpmodel.conf")
+    named = re.search(r"<\s*POWER_MODEL\s+ID=%d\s+NAME=(\S+)" % number, modes)
+    return "%s (%d)" % (named.group(1), number) if named else str(number)
+
+
 def peak_memory() -> Optional[int]:
     """Largest resident size of this process so far, in bytes; None if unknown.
 
@@ -171,7 +195,7 @@ def peak_memory() -> Optional[int]:
 
 
 def machine_facts() -> Dict[str, Any]:
-    """What a latency is worth nothing without: processor, versions, governor, heat."""
+    """What a latency is worth nothing without: processor, its state, versions, time."""
     governor = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
     return {
         "machine": platform.machine(),
@@ -179,7 +203,10 @@ def machine_facts() -> Dict[str, Any]:
         "emulator": emulator(),
         "cores": os.cpu_count() or 1,
         "governor": read_text(governor) or None,
+        "max_mhz": max_mhz(),
+        "power_mode": power_mode(),
         "temperature_c": temperature(),
+        "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -460,16 +487,20 @@ def measure_all(path: str) -> List[Dict[str, Any]]:
             results.append(measure(job, folder, len(jobs) == 1, hashes))
         except RunnerError as error:
             error.job = number
+            error.model_sha256 = job["model_sha256"]
             raise
     return results
 
 
-def failure(kind: str, message: str, job: int = 0) -> Dict[str, Any]:
-    """What the answer says of a failure."""
+def failure(
+    kind: str, message: str, job: int = 0, model_sha256: Optional[str] = None
+) -> Dict[str, Any]:
+    """What the answer says of a failure, and of which model, as the job names it."""
     return {
         "kind": kind,
         "message": message,
         "job": job,
+        "model_sha256": model_sha256,
         "onnxruntime": onnxruntime.__version__,
     }
 
@@ -480,7 +511,8 @@ def answer_to(path: str) -> Tuple[Dict[str, Any], int]:
     try:
         answer["results"] = measure_all(path)
     except RunnerError as error:
-        answer["error"] = failure(error.kind, str(error), error.job)
+        told = (error.kind, str(error), error.job, error.model_sha256)
+        answer["error"] = failure(*told)
         return answer, EXIT_CODES[error.kind]
     except KeyboardInterrupt:
         answer["error"] = failure("interrupted", "interrupted")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from zonas_edge import __version__
 from zonas_edge.artifact import Delivered, Run, write_bytes, write_json, write_text
@@ -20,6 +21,7 @@ from zonas_edge.device.bundle import (
     check_free,
     write_bundle,
 )
+from zonas_edge.device.job import sha256_of_file
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
@@ -186,13 +188,32 @@ def _delivered(run: Run, *, int8: bool) -> tuple[Delivered, Trial | None]:
     """The files that are measured, and the trial of an INT8 file.
 
     Raises:
-        UsageError: they aren't there.
+        UsageError: they aren't there, or aren't what was exported and proven.
     """
     if not run.finished("export"):
         raise UsageError(
             f"{run.path}: no exported model yet", f"zonas-edge export {run.name}"
         )
-    return (run.int8, trial_of(run)) if int8 else (run.float32, None)
+    trial = trial_of(run) if int8 else None
+    told = run.read().get("export", {})
+    files = run.int8 if int8 else run.float32
+    _check_unchanged(run, files, told["int8"] if int8 else told)
+    return files, trial
+
+
+def _check_unchanged(run: Run, files: Delivered, told: dict[str, Any]) -> None:
+    """See that model and golden vectors are those of the export."""
+    again = f"zonas-edge export {run.name}{' --int8' if files == run.int8 else ''}"
+    for kind, file in (("model", files.model), ("golden", files.golden)):
+        if not file.is_file():
+            raise UsageError(f"{file}: no such file", again)
+        proven, found = told.get("sha256", {}).get(kind), sha256_of_file(file)
+        if proven not in {None, found}:  # None: exported before it was kept
+            raise UsageError(
+                f"{file}: not the file that was exported, sha-256 is {found:.12} and"
+                f" not {proven:.12}",
+                again,
+            )
 
 
 def _float32(run: Run, trial: Trial | None, test: Split) -> Float32 | None:

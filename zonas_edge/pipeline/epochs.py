@@ -4,6 +4,7 @@ One place decides the order in which they reach the disk: the line first, since 
 many is cut back on resumption, while one too few would be a gap.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from zonas_edge.artifact import append_line, cut_lines, read_lines
+from zonas_edge.errors import ZonasError
 from zonas_edge.pipeline.checkpoint import load_state, save_state
 
 
@@ -41,11 +43,22 @@ def go_on(work: Trained, *, log: Path, checkpoint: Path, device: str) -> None:
 
 
 def logged(log: Path, do: Callable[[], Any]) -> Any:
-    """Do a part of the work, and log what it tells, a dataclass, with its seconds."""
+    """Do a part of the work, and log what it tells, a dataclass, with its seconds.
+
+    Raises:
+        ZonasError: a figure of it is not finite, and nothing of it is kept.
+    """
     begun = perf_counter()
     record = do()
     seconds = round(perf_counter() - begun, 3)
-    append_line(log, asdict(record) | {"seconds": seconds})
+    line = asdict(record)
+    for name, value in line.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ZonasError(
+                f"{log}: {name} is {value}, the training has diverged",
+                "try another --seed, and look at the images",
+            )
+    append_line(log, line | {"seconds": seconds})
     return record
 
 

@@ -51,6 +51,8 @@ def prepare(device: str, threads: int | None) -> None:
     if device == "cuda":
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
+        # a zeroth-order slope is a difference of two trainings, smaller than TF32 tells
+        torch.backends.cudnn.allow_tf32 = False
 
 
 def _keep_freed_memory() -> None:

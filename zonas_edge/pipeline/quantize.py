@@ -1,5 +1,7 @@
 """INT8 as a part of export: made, tried, and delivered only if it is accepted."""
 
+from hashlib import sha256
+
 from zonas_edge.artifact import Run, write_bytes
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.deploy.export import Exported
@@ -70,5 +72,9 @@ def _deliver(run: Run, exported: Exported, made: Quantized, trial: Trial) -> Non
     if trial.accepted:
         write_bytes(run.int8_model, made.model)
         write_bytes(run.int8_golden, made.golden)
-    told = trial.to_dict() | {"calibration": made.calibration}
+    hashes = {"model": made.model, "golden": made.golden}
+    told = trial.to_dict() | {
+        "calibration": made.calibration,
+        "sha256": {kind: sha256(data).hexdigest() for kind, data in hashes.items()},
+    }
     run.update(export=exported.summary() | {"int8": told})

@@ -125,7 +125,9 @@ def run_search(
         on_epoch=lambda record: listener.search_epoch(record, settings.epochs),
         **files,
     )
-    selection, ranking_seconds = _selected(run, request, data, search, listener)
+    # of the data too: uniform draws would be the same networks on every set
+    draws = derived_seed(request.seed, f"selection {dataset.sha256}")
+    selection, ranking_seconds = _selected(run, draws, data, search, listener)
     tournament = run_trials(
         run,
         [candidate.architecture for candidate in selection.ranking],
@@ -150,7 +152,7 @@ def run_search(
 
 def _selected(
     run: Run,
-    request: Request,
+    seed: int,
     data: DeviceData,
     search: Search,
     listener: Listener,
@@ -177,7 +179,7 @@ def _selected(
         train=data.train,
         val=data.val,
         normalisation=data.normalisation,
-        rng=np.random.default_rng(derived_seed(request.seed, "selection")),
+        rng=np.random.default_rng(seed),
         settings=SelectionSettings.of(search.settings.method),
     )
     seconds = round(perf_counter() - begun, 1)

@@ -59,7 +59,8 @@ class FittedLatency(Section):
         onnxruntime: version that was measured.
         threads: intra-op threads of one inference.
         provider: execution provider.
-        date: of the fit, UTC, such as 2026-11-22; a bundle's measurement is older.
+        date: of the fit, UTC, such as 2026-11-22; a bundle's measurement is older,
+            see ``environment.time`` of the file.
         image: channels, height and width.
         classes: of the classifier.
         channels: feature maps of the first stage.

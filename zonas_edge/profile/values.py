@@ -172,9 +172,12 @@ class LatencySource(Section):
 
 
 class Space(Section):
-    """How wide and deep networks for this device may be; None is the default."""
+    """How wide and deep networks for this device may be; None is the default.
 
-    channels: Annotated[int, Field(ge=1, le=512)] | None = None
+    One channel would leave a stage nothing to mix, and is refused.
+    """
+
+    channels: Annotated[int, Field(ge=2, le=512)] | None = None
     max_depth: Annotated[int, Field(ge=1, le=16)] | None = None
 
 

@@ -75,7 +75,7 @@ def _sentences(calibration: Calibration, file: Path) -> tuple[tuple[str, str], .
                 f"{count(len(calibration.observations), 'network')} on"
                 f" {fitted.cpu_model} ({fitted.machine}), onnxruntime"
                 f" {fitted.onnxruntime}, {count(fitted.threads, 'thread')},"
-                f" {fitted.date}"
+                f" fitted {fitted.date}"
             ),
         ),
         (

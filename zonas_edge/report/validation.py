@@ -136,15 +136,18 @@ def _digits(value: float, beside: float | None = None) -> str:
 
 def _still_to_do(report: ValidationReport) -> Iterator[str]:
     """What no machine has measured yet, and how it could be."""
-    if not report.latency_host.has_device:
+    host = report.latency_host
+    if not host.has_device:
         yield (
             f"{plain(report.profile)} is a constraint level, so there is no device to"
             " verify on: its limits are on the parameters alone."
         )
-    for limit in report.unverified:
+    if host.is_stranger:
+        open_ones = ", ".join([*(limit.name for limit in report.unverified), "parity"])
         yield (
-            f"Still to measure on the device: {limit.name}. {plain(limit.note)};"
-            " measure it there with --target ssh://HOST or --target bundle."
+            f"Still to measure on the device: {open_ones}. {plain(host.cpu_model)}"
+            f" ({host.machine}) is not the profile's device;"
+            " measure there with --target ssh://HOST or --target bundle."
         )
 
 
@@ -188,12 +191,9 @@ def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
         ),
     )
     low, high = report.auc_ci95
-    # resamples of a perfect order are perfect too, however few the images
-    interval = (
-        f"95 %: {low:.3f} to {high:.3f}, bootstrap"
-        if low < high
-        else "every pair of images in order, so a bootstrap gives no interval"
-    )
+    interval = f"95 %: {low:.3f} to {high:.3f}, bootstrap"
+    if low == high:  # of a perfect order, or of one answer to every image
+        interval = "the same in every resample, so a bootstrap gives no interval"
     yield "AUC", f"{report.auc:.3f} ({interval})"
     yield (
         "Size",
@@ -226,10 +226,10 @@ def _int8(report: ValidationReport) -> Iterator[RenderableType]:
 
 def _expected(milliseconds: float, source: str) -> tuple[str, str]:
     """What was expected of the profile's device, under a name that is not latency."""
-    where = f"{milliseconds:.3f} ms on the profile's device"
+    what = f"p95 {milliseconds:.3f} ms on the profile's device"
     if source == "fitted":
-        return "Predicted", f"p95 {where} ({latency_source(source)}; decides nothing)"
-    return "Estimate", f"{where} (analytic, decides nothing)"
+        return "Predicted", f"{what} ({latency_source(source)}; decides nothing)"
+    return "Estimate", f"{what} (analytic, decides nothing)"
 
 
 def _latency(report: ValidationReport) -> str:
@@ -246,10 +246,25 @@ def _latency(report: ValidationReport) -> str:
         f" p99 {taken.p99:.3f}, max {taken.max:.3f}, mean {taken.mean:.3f} ms\n"
         f"{taken.runs:,} runs on {plain(host.cpu_model)} ({host.machine}){way},"
         f" {own}\n"
+        f"{_state(report)}"
         f"{taken.threads} thread{'s' if taken.threads > 1 else ''}, ONNX Runtime"
         f" {report.environment.machine.onnxruntime}; first inference"
         f" {taken.first_inference:.3f} ms, loading {taken.session_seconds:.3f} s"
     )
+
+
+def _state(report: ValidationReport) -> str:
+    """A line on what the machine was set to and when, as far as it tells; or ''."""
+    machine = report.environment.machine
+    told = [
+        None if machine.governor is None else f"governor {machine.governor}",
+        None if machine.max_mhz is None else f"at most {machine.max_mhz:,} MHz",
+        None if machine.power_mode is None else f"power mode {machine.power_mode}",
+        None if machine.temperature_c is None else f"{machine.temperature_c:.0f} C",
+        None if machine.time is None else f"{machine.time} by its clock",
+    ]
+    known = [plain(words) for words in told if words is not None]
+    return f"{', '.join(known)}\n" if known else ""
 
 
 def _classes(report: ValidationReport) -> Table:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from zonas_edge.architecture import Mixture, Probabilities
 from zonas_edge.constraint import Constraint
+from zonas_edge.errors import ZonasError
 from zonas_edge.nn.supernet import Supernet
 from zonas_edge.search.alphas import Alphas, softmax
 from zonas_edge.search.engines import engine_of
@@ -220,6 +221,12 @@ class Search:
         answer = self._engine.answer(
             Question(self.alphas, window, train, validation, penalty)
         )
+        if not torch.isfinite(answer.gradient).all():
+            raise ZonasError(
+                f"search: the architecture's gradient is not finite after"
+                f" {self.alpha_updates:,} alpha updates, the training has diverged",
+                "try another --seed, and look at the images",
+            )
         self.alphas.vector.grad = answer.gradient
         self._adam.step()
         self._pull.step(self.alphas, window)

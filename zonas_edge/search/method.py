@@ -206,7 +206,7 @@ _RANDOM = replace(
     _OURS,
     name=MethodName.RANDOM,
     summary="uniform draws inside the budget, ranked by weights that a uniform mixture"
-    " has trained for as many passes as zo-darts++ takes",
+    " has trained for at least as many passes as zo-darts++ takes",
     source="the control of any search: Li & Talwalkar, arXiv:1902.07638",
     estimator=EstimatorName.NONE,
     penalty=Penalty.NONE,

@@ -301,12 +301,10 @@ def select(
     ranking = [Candidate(found) for found in chosen[: settings.ranked]]
     if settings.judged:
         order = epoch_order(len(train), _torch_generator(rng))
-        calibration = [
-            normalisation.apply(train.take(part).images)
-            for part in torch.split(order, settings.batch_size)[
-                : settings.calibration_batches
-            ]
-        ]
+        parts = torch.split(order, settings.batch_size)[: settings.calibration_batches]
+        # each batch counts the same, so that a few left over would count too much
+        full = [part for part in parts if len(part) == len(parts[0])]
+        calibration = [normalisation.apply(train.take(part).images) for part in full]
 
         def judged(candidate: Candidate) -> Candidate:
             network = inherit(supernet, candidate.architecture).float()
@@ -315,7 +313,7 @@ def select(
             loss, accuracy = evaluate(network, val, normalisation, size)
             return replace(candidate, loss=loss, accuracy=accuracy)
 
-        ranking = sorted(map(judged, ranking), key=_loss)
+        ranking = sorted(map(judged, ranking), key=rank)
     return Selection(
         ranking=tuple(ranking),
         drawn=drawn.count,
@@ -325,8 +323,10 @@ def select(
     )
 
 
-def _loss(candidate: Candidate) -> float:
-    return math.inf if candidate.loss is None else candidate.loss
+def rank(candidate: Candidate) -> float:
+    """What a ranking goes by: the loss, the worst of all where it is no number."""
+    loss = candidate.loss
+    return math.inf if loss is None or math.isnan(loss) else loss
 
 
 def _torch_generator(rng: np.random.Generator) -> torch.Generator:

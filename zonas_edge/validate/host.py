@@ -29,10 +29,14 @@ class LatencyHost:
     has_device: bool = True
 
     @property
+    def is_stranger(self) -> bool:
+        """Whether there is a device, and this is another machine."""
+        return self.has_device and not self.is_profile_device
+
+    @property
     def stranger(self) -> str:
         """What follows its name where its figures say nothing of the device."""
-        own = self.is_profile_device or not self.has_device
-        return "" if own else ", which is not the profile's device"
+        return ", which is not the profile's device" if self.is_stranger else ""
 
 
 def host_of(machine: Machine, device: Device | None, target: str) -> LatencyHost:

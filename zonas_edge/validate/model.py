@@ -201,7 +201,7 @@ def judge(
         schema=SCHEMA,
         run=subject.run,
         profile=profile.name,
-        verdict=verdict_of(limits, gates, answer.parity, compatibility),
+        verdict=verdict_of(limits, gates, answer.parity, compatibility, host),
         limits=limits,
         parameters=subject.parameters,
         macs=subject.macs,

@@ -2,7 +2,9 @@
 
 A limit is decided only by a measurement that is valid for the profile's device. Size
 is the same everywhere; latency is not, so that a latency of another machine leaves its
-limit unverified, however good it looks.
+limit unverified, however good it looks. Nor does another machine show that the
+device's own runtime loads the file and says what was trained: it can fail a network,
+and not pass it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -117,11 +119,12 @@ def verdict_of(
     gates: Sequence[Gate],
     parity: Parity,
     compatibility: Compatibility,
+    host: LatencyHost,
 ) -> Verdict:
-    """Fail if anything failed, else unverified if a limit is, else pass."""
+    """Fail if anything failed, else unverified if the device hasn't measured."""
     decided = [limit.passed for limit in limits]
     decided += [gate.passed for gate in gates]
     decided += [parity.passed, compatibility.passed]
     if False in decided:
         return "fail"
-    return "unverified" if None in decided else "pass"
+    return "unverified" if None in decided or host.is_stranger else "pass"
