@@ -60,11 +60,28 @@ def _made(result: dict[str, Any]) -> str:
         ]
     return (
         f"{', '.join(epochs)}; {where or environment['device']},"
-        f" {count(settings['workers'], 'worker')} of"
+        f" {_workers(settings['workers'])} of"
         f" {count(settings['threads'], 'thread')}, torch {environment['torch']},"
         f" onnxruntime {environment['onnxruntime']}, {result['date']},"
-        f" commit {commits}. {result['note']}".rstrip()
+        f" commit {commits}. {result['note']}{_clocked(result)}".rstrip()
     )
+
+
+def _clocked(result: dict[str, Any]) -> str:
+    """How the latencies were taken, where that was done behind everything else."""
+    if (clock := result.get("clock")) is None:
+        return ""
+    return (
+        " Latency: undisturbed, all networks in turns, onnxruntime"
+        f" {clock['onnxruntime']}, {clock['date']}, commit {clock['commit'][:10]}."
+    )
+
+
+def _workers(told: int | list[int]) -> str:
+    """How many there were; parts of a grid may have had different numbers."""
+    if isinstance(told, int):
+        return count(told, "worker")
+    return f"{' or '.join(map(str, told))} workers"
 
 
 def _of_one_method(result: dict[str, Any]) -> tuple[str, list[Row]]:
@@ -152,8 +169,9 @@ def penalty(result: dict[str, Any]) -> str:
 def noise(spreads: list[dict[str, Any]]) -> str:
     """How far apart networks are, and how far their test images could put equals.
 
-    The latter is an upper bound, that of drawing the images anew for each network:
-    judged on the same ones, networks that find the same images easy differ by less.
+    Both are standard deviations. The latter is an upper bound, that of drawing the
+    images anew for each network: judged on the same ones, networks that find the same
+    images easy differ by less.
     """
     told = []
     for result in spreads:
@@ -168,9 +186,10 @@ def noise(spreads: list[dict[str, Any]]) -> str:
                 f" `{method}` networks, at most {budget:,} parameters)"
             )
     return (
-        "Standard deviation of test accuracy among networks, and in brackets the most"
-        " by which networks that are equally good would differ on so many test images:"
-        f" {', '.join(told)}."
+        "Standard deviation of test accuracy among networks, and in brackets the one"
+        " that networks which are equally good would have at most on so many test"
+        f" images: {', '.join(told)}. Two equally good ones easily differ by twice as"
+        " much."
     )
 
 

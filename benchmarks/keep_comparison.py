@@ -19,8 +19,13 @@ from typing import Any
 
 import checkout
 
+from zonas_edge.compare.row import CLOCKED
+
 _OF_A_PART = frozenset({"methods", "seeds", "workers", "search"})
 """Settings in which the parts of a grid may differ."""
+
+_PLACE = ("dataset", "profile", "method", "seed")
+"""What tells a network's row from all others."""
 
 
 def refusal(results: dict[str, Any]) -> str | None:
@@ -47,8 +52,14 @@ def joined(results: list[dict[str, Any]]) -> dict[str, Any]:
     for other in others:
         if unlike := _unlike(whole, other):
             raise ValueError(f"{unlike} of the parts differ")
-    rows = {row["run"]: row for one in reversed(results) for row in one["rows"]}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in (row for one in results for row in one["rows"]):
+        # a reference network may stand under several profiles by one run
+        known = rows.setdefault(tuple(row[key] for key in _PLACE), row)
+        if (key := _contradiction(known, row)) is not None:
+            raise ValueError(f"{row['run']}: {key} of the parts differ")
     settings = [one["settings"] for one in results]
+    workers = sorted({one["workers"] for one in settings})
     methods = [name for one in settings for name in one["methods"]]
     search = {
         name: {k: v for one in settings for k, v in one["search"].get(name, {}).items()}
@@ -63,8 +74,18 @@ def joined(results: list[dict[str, Any]]) -> dict[str, Any]:
             "search": search,
             "methods": list(dict.fromkeys(methods)),
             "seeds": max(one["seeds"] for one in settings),
+            "workers": workers if len(workers) > 1 else workers[0],
         },
     }
+
+
+def _contradiction(one: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """What two measurements of one network say differently, a clock's figures apart."""
+    may_differ = {*CLOCKED, "test_openings"}
+    for key in sorted(one.keys() | other.keys()):
+        if key not in may_differ and one.get(key) != other.get(key):
+            return key
+    return None
 
 
 def _unlike(one: dict[str, Any], other: dict[str, Any]) -> str | None:

@@ -36,6 +36,7 @@ def a_row(
         alpha_updates=12 if searched else None,
         inside_after_epochs=4 if searched else None,
         test_openings=1,
+        latency_undisturbed_ms=parameters / 12_000,
     )
 
 

@@ -76,7 +76,9 @@ def test_a_network_beyond_its_budget_does_not_stretch_the_rectangle() -> None:
         a_row("a", 0, accuracy=0.8, parameters=1000),
         a_row("a", 0, profile="pi-2000", budget=2000, accuracy=0.9, parameters=2000),
         a_row("b", 0, accuracy=0.85, parameters=1000),
+        a_row("b", 0, profile="pi-2000", budget=2000, accuracy=0.8, parameters=1500),
         a_row("resnet18", 0, accuracy=0.95, parameters=11_000),
+        a_row("resnet18", 0, profile="pi-2000", accuracy=0.95, parameters=11_000),
     ]
     found = {one.method: one for one in fronts(rows) if one.cost == "parameters"}
     assert found["a"].points == ((1000.0, 0.8), (2000.0, 0.9))
@@ -86,12 +88,30 @@ def test_a_network_beyond_its_budget_does_not_stretch_the_rectangle() -> None:
     assert found["resnet18"].hypervolume == 0.0
 
 
+def test_more_networks_reach_no_further_by_their_number() -> None:
+    """A third seed that the other method has not, the best of all."""
+    alike = [
+        a_row(method, seed, accuracy=0.8 + seed / 100 + gain, parameters=900 - seed)
+        for seed in range(2)
+        for method, gain in (("a", 0.02), ("b", 0.0))
+    ]
+    lucky = a_row("b", 2, accuracy=0.99, parameters=100)
+    assert fronts([*alike, lucky]) == fronts(alike)
+    assert {one.count for one in fronts(alike)} == {2}
+    assert fronts([alike[0], lucky]) == ()
+    untimed = [replace(row, latency_undisturbed_ms=None) for row in alike]
+    assert {one.cost for one in fronts(untimed)} == {"parameters"}
+
+
 def test_a_network_that_fails_its_profile_does_not_stretch_it_either() -> None:
-    slow = replace(a_row("b", 0, accuracy=0.9, parameters=1000), verdict="fail")
+    slow = [
+        replace(a_row("b", seed, accuracy=0.9, parameters=1000), verdict="fail")
+        for seed in range(2)
+    ]
     rows = [
         a_row("a", 0, accuracy=0.8, parameters=500),
         a_row("a", 1, accuracy=0.85, parameters=900),
-        slow,
+        *slow,
     ]
     found = {one.method: one for one in fronts(rows) if one.cost == "parameters"}
     assert found["b"].hypervolume == 0.0

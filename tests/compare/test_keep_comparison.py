@@ -56,6 +56,35 @@ def test_a_file_holds_one_data_set() -> None:
     assert digits.keys() >= {"schema", "rows", "environment", "commit", "settings"}
 
 
+def test_a_network_that_stands_under_two_budgets_keeps_both_rows() -> None:
+    script_ = script("keep_comparison")
+    rows = [
+        a_row("resnet18", 0, profile=f"pi-{budget}", budget=budget).to_dict()
+        | {"run": "shared"}
+        for budget in (1000, 2000)
+    ]
+    assert len(script_.joined([some_results(rows=rows)])["rows"]) == 2
+
+
+def test_parts_that_contradict_each_other_are_refused() -> None:
+    script_ = script("keep_comparison")
+    row = a_row().to_dict()
+    slower = row | {"search_seconds": 999.0, "test_openings": 7}
+    whole = script_.joined([some_results(rows=[row]), some_results(rows=[slower])])
+    assert whole["rows"] == [row]
+    other = row | {"accuracy": 0.5}
+    with pytest.raises(ValueError, match=r"^digits.*: accuracy of the parts differ$"):
+        script_.joined([some_results(rows=[row]), some_results(rows=[other])])
+
+
+def test_parts_by_different_numbers_of_workers_name_both() -> None:
+    script_ = script("keep_comparison")
+    two = some_results()
+    one = some_results(settings=two["settings"] | {"workers": 1})
+    assert script_.joined([two, one])["settings"]["workers"] == [1, 2]
+    assert script_.joined([two, two])["settings"]["workers"] == 2
+
+
 @pytest.mark.parametrize(
     ("replaced", "reason"),
     [

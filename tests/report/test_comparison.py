@@ -38,11 +38,11 @@ def a_comparison() -> Comparison:
         rows=a_grid(),
         failures=(FAILURE,),
         reference="zo-darts++",
-        settings={},
-        environment={},
-        commits=("abc",),
+        settings={"epochs": 4, "trial_epochs": 0, "retrain_epochs": 1, "threads": 1},
+        environment={"device": "cpu", "cpu": "a toaster", "torch": "2.13.0"},
+        commits=("abc", "def"),
         datasets={},
-        mixed=(),
+        mixed=("the code is of several commits: abc, def",),
         exit_code=3,
     )
 
@@ -79,7 +79,7 @@ def test_csv_gives_back_every_figure(tmp_path: Path) -> None:
 def test_one_network_has_no_interval() -> None:
     (table,) = overview_tables([a_row()])
     assert table.rows == (
-        ("zo-darts++", "0.900", "0.950", "900", "900,000", "100", "50", "0.090"),
+        ("zo-darts++", "0.900", "0.950", "900", "900,000", "100", "50", "0.075"),
     )
 
 

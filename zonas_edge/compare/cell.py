@@ -124,7 +124,7 @@ def make(task: Task, dataset: Dataset, teller: Teller) -> None:
         resume=True,
     ) as session:
         run = session.run
-        _remember_commit(run, task.commit)
+        remember_commit(run, task.commit)
         borrow_search(run, [Run(task.out / name) for name in task.alike])
         choose_network(run, request, dataset, teller)
         _retrain(task, run, dataset, teller)
@@ -148,7 +148,7 @@ def _retrain(task: Task, run: Run, dataset: Dataset, teller: Teller) -> None:
     run_retrain(run, request, dataset, after)
 
 
-def _remember_commit(run: Run, commit: str) -> None:
+def remember_commit(run: Run, commit: str) -> None:
     """Add the code that goes on with the run to those that have worked on it."""
     before = run.read().get("commits", [])
     if commit not in before:

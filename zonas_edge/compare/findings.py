@@ -23,15 +23,14 @@ Figure = Literal[
     "macs",
     "search_seconds",
     "retrain_seconds",
-    "latency_p50_ms",
-    "latency_p95_ms",
+    "latency_undisturbed_ms",
 ]
 FIGURES: tuple[Figure, ...] = get_args(Figure)
 COMPARED: tuple[Figure, ...] = ("accuracy", "auc", "parameters")
 """Figures whose differences between methods are told."""
 
-Cost = Literal["parameters", "latency_p50_ms"]
-COSTS: tuple[Cost, ...] = ("parameters", "latency_p50_ms")
+Cost = Literal["parameters", "latency_undisturbed_ms"]
+COSTS: tuple[Cost, ...] = get_args(Cost)
 
 _Item = TypeVar("_Item")
 
@@ -82,7 +81,9 @@ class Front:
         dataset: of the networks.
         cost: that accuracy is set against.
         method: of the networks.
-        points: not dominated by another of the same method, all budgets and seeds.
+        count: networks; of the budgets and seeds that every method has, since more
+            networks reach further by chance alone.
+        points: not dominated by another of the same method.
         hypervolume: of these points, in the rectangle around the networks of all
             methods that are inside their budgets; what is larger dominates nothing.
         by_seed: of the networks of one seed, over the seeds; the same rectangle.
@@ -91,6 +92,7 @@ class Front:
     dataset: str
     cost: Cost
     method: str
+    count: int
     points: tuple[Point, ...]
     hypervolume: float | None
     by_seed: Summary | None
@@ -166,17 +168,31 @@ def _pairs(
 
 
 def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
-    """The front of every method on every data set, by parameters and by latency."""
+    """The front of every method on every data set, by parameters and by latency.
+
+    Methods that have no budget and seed in common have none.
+    """
     found = []
     for dataset in _distinct(row.dataset for row in rows):
-        own = [row for row in rows if row.dataset == dataset]
+        of_dataset = [row for row in rows if row.dataset == dataset]
         for cost in COSTS:
+            known = [row for row in of_dataset if getattr(row, cost) is not None]
+            own = _shared(known)
             inside = [row for row in own if row.inside]
             rectangle = Rectangle.around(points_of(inside, cost)) if inside else None
             for method in _distinct(row.method for row in own):
                 mine = [row for row in own if row.method == method]
                 found.append(_front(dataset, cost, method, mine, rectangle))
     return tuple(found)
+
+
+def _shared(rows: Sequence[Row]) -> list[Row]:
+    """Of one data set's networks those of budgets and seeds that every method has."""
+    cells: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for row in rows:
+        cells[row.method].add((row.profile, row.seed))
+    common = set.intersection(*cells.values()) if cells else set()
+    return [row for row in rows if (row.profile, row.seed) in common]
 
 
 def _front(
@@ -202,6 +218,7 @@ def _front(
         dataset=dataset,
         cost=cost,
         method=method,
+        count=len(points),
         points=pareto(points),
         hypervolume=None if rectangle is None else hypervolume(points, rectangle),
         by_seed=summarise(known) if known else None,

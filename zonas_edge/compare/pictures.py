@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from zonas_edge.architecture import Mixture, Probabilities
 from zonas_edge.artifact import Run, read_lines
-from zonas_edge.compare.findings import COSTS, Cost, fronts, points_of
+from zonas_edge.compare.findings import COSTS, Cost, points_of
 from zonas_edge.compare.folder import Folder
-from zonas_edge.compare.front import Point
+from zonas_edge.compare.front import Point, pareto
 from zonas_edge.compare.row import Row
 from zonas_edge.cost import exact, parameter_table
 from zonas_edge.pipeline.request import request_of
@@ -125,25 +125,25 @@ def pictures(rows: Sequence[Row], out: Path) -> Pictures:
 
 
 def _scatters(rows: Sequence[Row]) -> tuple[Scatter, ...]:
-    front = {(one.dataset, one.cost, one.method): one for one in fronts(rows)}
     found = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
-        own = [row for row in rows if row.dataset == dataset]
-        budgets = tuple(sorted({row.budget for row in own}))
+        of_dataset = [row for row in rows if row.dataset == dataset]
+        budgets = tuple(sorted({row.budget for row in of_dataset}))
         for cost in COSTS:
+            own = [row for row in of_dataset if getattr(row, cost) is not None]
             clouds = tuple(
-                Cloud(
-                    method,
-                    tuple(
-                        points_of([row for row in own if row.method == method], cost)
-                    ),
-                    front[dataset, cost, method].points,
-                )
+                _cloud(method, [row for row in own if row.method == method], cost)
                 for method in dict.fromkeys(row.method for row in own)
             )
             shown = budgets if cost == "parameters" else ()
-            found.append(Scatter(dataset, cost, clouds, shown))
+            if clouds:
+                found.append(Scatter(dataset, cost, clouds, shown))
     return tuple(found)
+
+
+def _cloud(method: str, rows: Sequence[Row], cost: Cost) -> Cloud:
+    points = tuple(points_of(rows, cost))
+    return Cloud(method, points, pareto(points))
 
 
 def course(run: Run) -> Course:

@@ -115,6 +115,8 @@ def gather(
     commits = dict.fromkeys(
         commit for record in records.values() for commit in record.get("commits", [])
     )
+    if len(commits) > 1:
+        mixed.append(f"the code is of several commits: {', '.join(commits)}")
     failures = [one for one in made if one.failure is not None]
     return Comparison(
         rows=rows,

@@ -15,6 +15,7 @@ CLOCKED = (
     "retrain_seconds",
     "latency_p50_ms",
     "latency_p95_ms",
+    "latency_undisturbed_ms",
 )
 """Figures of a clock, which differ each time."""
 
@@ -40,7 +41,8 @@ class Row:
             with printed tables only; None if it wasn't asked for.
         search_seconds: search, ranking and trials; None where nothing was searched.
         retrain_seconds: retraining.
-        latency_p50_ms: median of one inference on the machine that validated.
+        latency_p50_ms: median of one inference on the machine that validated, in a
+            piece of its own: not to be compared with another network's.
         latency_p95_ms: 95th percentile.
         alpha_updates: steps of the architecture parameters; None without a search.
         inside_after_epochs: epochs of the search after which the expected parameters
@@ -49,6 +51,8 @@ class Row:
             ``accuracy_max_over_test_epochs`` included.
         verdict: of the network by its own profile; None of one that stands under
             several, and in results from before it was kept.
+        latency_undisturbed_ms: of one inference on this machine, all networks in turns
+            (``compare.clock``); None before they were.
     """
 
     run: str
@@ -72,6 +76,7 @@ class Row:
     inside_after_epochs: int | None
     test_openings: int
     verdict: str | None = None
+    latency_undisturbed_ms: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -84,8 +89,12 @@ class Row:
         Raises:
             KeyError: a key is missing.
         """
-        needed = [one.name for one in fields(cls) if one.default is MISSING]
-        return cls(**{name: data[name] for name in needed}, verdict=data.get("verdict"))
+        known = [
+            one.name
+            for one in fields(cls)
+            if one.default is MISSING or one.name in data
+        ]
+        return cls(**{name: data[name] for name in known})
 
     @property
     def inside(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from zonas_edge.artifact import Run, write_json
+from zonas_edge.compare.clock import clocked
 from zonas_edge.compare.folder import Folder
 from zonas_edge.compare.plan import (
     Settings,
@@ -116,7 +117,7 @@ def compare(
     with folder.held(settings, resume=resume) as descriptor:
         crew = replace(crew, kept=(descriptor,))
         failures = train(cells, folder, settings, crew, listener)
-        made = measure(cells, folder, failures, listener)
+        made = clocked(measure(cells, folder, failures, listener), folder, listener)
         found = gather(
             made,
             runs={cell.name: Run(folder.runs / cell.name) for cell in cells},
@@ -180,5 +181,5 @@ def _options(wanted: Wanted, settings: Settings, crew: Crew) -> dict[str, Any]:
         "budgets": list(wanted.budgets),
         "seeds": wanted.seeds,
         "workers": crew.workers,
-        "latency": "measured here, one network after another, after all training",
+        "latency": "undisturbed, measured here, all networks in turns",
     }

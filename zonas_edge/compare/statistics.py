@@ -37,8 +37,8 @@ class Summary:
     interval: tuple[float, float] | None
 
 
-FEWEST_PAIRS = 3
-"""Two differences that happen to be equal have an interval of no width."""
+FEWEST = 3
+"""Two values that happen to be equal have an interval of no width."""
 
 
 @dataclass(frozen=True)

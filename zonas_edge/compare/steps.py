@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from zonas_edge.artifact import Run, find_run
-from zonas_edge.compare.cell import LAST, Task, Teller
+from zonas_edge.compare.cell import LAST, Task, Teller, remember_commit
 from zonas_edge.compare.folder import Folder
 from zonas_edge.compare.plan import Cell, Settings
 from zonas_edge.compare.pool import Crew, Event, Failure, make_all
@@ -18,6 +18,7 @@ from zonas_edge.pipeline.deliver import run_validate
 from zonas_edge.pipeline.host import commit
 from zonas_edge.pipeline.request import Request, request_of
 from zonas_edge.pipeline.session import session_of
+from zonas_edge.validate.verdict import asked_of
 
 
 class Listener(Protocol):
@@ -131,11 +132,12 @@ def _measured_so(run: Run, request: Request) -> bool:
         return False
     report = report_of(run)
     profile, host = request.profile, report.latency_host
-    return (report.profile, report.latency_ms.threads, host.target) == (
-        profile.name,
-        profile.runtime.threads,
-        LocalTarget().name,
-    )
+    judged = {(limit.name, limit.allowed) for limit in report.limits}
+    judged |= {(gate.name, gate.required) for gate in report.acceptance}
+    return (
+        (report.profile, report.latency_ms.threads, host.target)
+        == (profile.name, profile.runtime.threads, LocalTarget().name)
+    ) and judged == asked_of(profile.budget, profile.acceptance)
 
 
 def _measured(cell: Cell, folder: Folder, shelf: Shelf, listener: Listener) -> Row:
@@ -154,6 +156,7 @@ def _measured(cell: Cell, folder: Folder, shelf: Shelf, listener: Listener) -> R
     ) as session:
         run = session.run
         if not _measured_so(run, request):
+            remember_commit(run, commit())
             run_validate(
                 run,
                 request,

@@ -17,6 +17,7 @@ median is the typical piece's. That to the 95th percentile is one of the slowest
 limit has to hold in the device's bad minutes too.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,6 +100,7 @@ def plan_visits(
     rounds: int,
     rng: np.random.Generator,
     visit: Repeats = VISIT,
+    pieces: int = PIECES,
 ) -> Visits:
     """Visit every network ``rounds`` times in random order, and a few in one piece.
 
@@ -109,9 +111,10 @@ def plan_visits(
         rounds: visits of each.
         rng: decides the order.
         visit: how long each visit is.
+        pieces: networks that are measured in one piece too, at most.
     """
     order = [int(n) for _ in range(rounds) for n in rng.permutation(len(models))]
-    whole = [int(n) for n in rng.permutation(len(models))[:PIECES]]
+    whole = [int(n) for n in rng.permutation(len(models))[:pieces]]
     asked = [(number, visit, False) for number in order]
     for index in reversed(range(len(whole))):  # from behind: places stay right
         place = (index + 1) * len(order) // len(whole)
@@ -132,9 +135,8 @@ def _timings_of(visits: Visits, measured: Sequence[Measurement]) -> Timings:
         visits: what was asked for.
         measured: the answers, in the same order.
     """
-    count = max(visits.networks) + 1
-    lowest = np.full(count, np.inf)
-    medians: list[list[float]] = [[] for _ in range(count)]
+    lowest = _undisturbed(visits, measured)
+    medians: list[list[float]] = [[] for _ in lowest]
     whole: list[Piece] = []
     for number, piece, found in zip(
         visits.networks, visits.pieces, measured, strict=True
@@ -143,19 +145,58 @@ def _timings_of(visits: Visits, measured: Sequence[Measurement]) -> Timings:
         if piece:
             whole.append(Piece(number, answer.p50, answer.p95))
         else:
-            lowest[number] = min(lowest[number], answer.p10 or answer.p50)
             medians[number].append(answer.p50)
     p50 = [piece.p50_ms / lowest[piece.network] for piece in whole]
     p95 = [piece.p95_ms / lowest[piece.network] for piece in whole]
     typical = max(1.0, float(np.median(p50)))
     return Timings(
-        undisturbed_ms=tuple(float(time) for time in lowest),
+        undisturbed_ms=lowest,
         p50_ms=tuple(float(np.median(those)) for those in medians),
         pieces=tuple(whole),
         p50_over_undisturbed=typical,
         p95_over_p50=max(1.0, float(np.quantile(p95, SLOW_PIECE)) / typical),
         machine=measured[0].answer.machine,
     )
+
+
+def _undisturbed(visits: Visits, measured: Sequence[Measurement]) -> tuple[float, ...]:
+    """The lowest 10th percentile of each network's short visits [ms]."""
+    lowest = [math.inf] * (max(visits.networks) + 1)
+    for number, piece, found in zip(
+        visits.networks, visits.pieces, measured, strict=True
+    ):
+        answer = found.answer.latency_ms
+        if not piece:
+            lowest[number] = min(lowest[number], answer.p10 or answer.p50)
+    return tuple(lowest)
+
+
+def undisturbed_ms(
+    target: Target,
+    models: Sequence[Path],
+    images: Path,
+    runtime: RuntimeLimits,
+    *,
+    rounds: int,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> tuple[float, ...]:
+    """What each network takes while nothing comes between, by short visits alone.
+
+    Args:
+        target: what measures.
+        models: ONNX files.
+        images: .npy of uint8 [N, C, H, W].
+        runtime: threads and provider.
+        rounds: visits of each.
+        rng: decides the order.
+        progress: is called with each line of progress.
+
+    Raises:
+        ZonasError: as ``measure_networks``.
+    """
+    visits = plan_visits(models, images, runtime, rounds=rounds, rng=rng, pieces=0)
+    return _undisturbed(visits, target.measure(visits.jobs, _thinned(progress)))
 
 
 def measure_networks(

@@ -7,7 +7,7 @@ search must answer is answered in a sentence too, from the same figures.
 from collections.abc import Iterable
 
 from zonas_edge.compare.findings import Contrast, Figure
-from zonas_edge.compare.statistics import FEWEST_PAIRS
+from zonas_edge.compare.statistics import FEWEST
 from zonas_edge.report.questions import QUESTIONS
 from zonas_edge.report.words import count
 from zonas_edge.search.method import MethodName
@@ -38,7 +38,7 @@ def _told(one: Contrast) -> str:
     """The contrast is the method's minus the reference's; here it is turned round."""
     summary = one.difference.summary
     text = f"{QUESTIONS[one.figure][0]} {-summary.mean:+.4f}"
-    if summary.interval is None or summary.count < FEWEST_PAIRS:
+    if summary.interval is None or summary.count < FEWEST:
         return f"{text}, which so few pairs can't show"
     low, high = -summary.interval[1], -summary.interval[0]
     verdict = "better" if low > 0 else "worse" if high < 0 else "not shown"

@@ -20,7 +20,7 @@ from zonas_edge.report.questions import (
     question_tables,
 )
 from zonas_edge.report.table import Table, csv_text
-from zonas_edge.report.words import plain
+from zonas_edge.report.words import count, plain
 
 
 def _told(found: Comparison) -> tuple[list[Table], list[str]]:
@@ -49,8 +49,29 @@ def _notes(found: Comparison, differences: Sequence[Contrast]) -> list[str]:
             "These fail what their own profile asks for (report.json says what):"
             f" {', '.join(failing)}."
         )
+    notes += [f"Not made alike: {text}." for text in found.mixed]
+    notes.append(_made(found))
     verdict = against_chance(differences)
     return notes if verdict is None else [*notes, verdict]
+
+
+def _made(found: Comparison) -> str:
+    """What the figures hold for."""
+    settings, environment = found.settings, found.environment
+    machine = environment.get("cpu" if environment.get("device") == "cpu" else "device")
+    words = [
+        count(settings["epochs"], "search epoch"),
+        f"{count(settings['trial_epochs'], 'epoch')} of trials",
+        count(settings["retrain_epochs"], "retraining epoch"),
+        f"{machine or 'no machine'}, {count(settings['threads'], 'thread')}",
+        *(
+            f"{name} {environment[name]}"
+            for name in ("torch", "onnxruntime")
+            if name in environment
+        ),
+        f"commit {', '.join(commit[:10] for commit in found.commits) or 'unknown'}",
+    ]
+    return f"Made by {', '.join(words)}."
 
 
 def comparison_renderable(found: Comparison, folder: Path) -> RenderableType:

@@ -9,11 +9,13 @@ import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from zonas_edge.artifact import write_bytes
 from zonas_edge.artifact.files import plain_errors
@@ -33,12 +35,21 @@ COLOURS = (
     "#8C6D31",
 )
 MARKERS = "osD^vPX*<>"
+_TURNS = ("-", "--", ":")
+"""How lines are drawn that have a colour for the first, second and third time."""
 _DPI = 150
 _WIDE = 10.0
 """Ratio of the largest to the smallest cost from which the axis is logarithmic."""
 _AXES: dict[Cost, tuple[str, str]] = {
     "parameters": ("parameters", "parameters"),
-    "latency_p50_ms": ("latency", "median latency on the measuring machine [ms]"),
+    "latency_undisturbed_ms": (
+        "latency",
+        "undisturbed latency on the measuring machine [ms]",
+    ),
+}
+_NUMBERS: dict[Cost, str] = {
+    "parameters": "{x:,.0f}",
+    "latency_undisturbed_ms": "{x:g}",
 }
 
 
@@ -98,16 +109,16 @@ def scatter_figure(scatter: Scatter) -> Figure:
     """Networks, and the front of each method."""
     figure = Figure(figsize=(7.0, 4.4))
     axes = figure.add_subplot()
-    styles = zip(itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
-    for cloud, (colour, marker) in zip(scatter.clouds, styles, strict=False):
-        _cloud(axes, cloud, colour, marker)
+    for number, cloud in enumerate(scatter.clouds):
+        _cloud(axes, cloud, number)
     for budget in scatter.budgets:
         axes.axvline(budget, color="0.6", linestyle=":", linewidth=1)
     costs = [cost for cloud in scatter.clouds for cost, _ in cloud.points]
     if max(costs) > _WIDE * min(costs):
         axes.set_xscale("log")
-    if scatter.cost == "parameters":
-        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        axes.xaxis.set_minor_formatter(_NUMBERS[scatter.cost])
+    axes.xaxis.set_major_formatter(_NUMBERS[scatter.cost])
     short, long = _AXES[scatter.cost]
     axes.set_xlabel(long)
     axes.set_ylabel("test accuracy")
@@ -122,21 +133,26 @@ def scatter_figure(scatter: Scatter) -> Figure:
     return figure
 
 
-def _cloud(axes: Axes, cloud: Cloud, colour: str, marker: str) -> None:
+def _cloud(axes: Axes, cloud: Cloud, number: int) -> None:
+    """A method's points and front; where colours repeat, markers are hollow."""
+    turn = number // len(COLOURS) % len(_TURNS)
+    style: dict[str, Any] = {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "fillstyle": "none" if turn else "full",
+    }
     x, y = zip(*cloud.points, strict=True)
-    axes.plot(
-        x, y, color=colour, marker=marker, linestyle="none", markersize=5, alpha=0.55
-    )
+    axes.plot(x, y, linestyle="none", markersize=5, alpha=0.55, **style)
     x, y = zip(*cloud.front, strict=True)
     axes.plot(
         x,
         y,
         drawstyle="steps-post",
+        linestyle=_TURNS[turn],
         linewidth=1.3,
         markersize=6,
-        color=colour,
-        marker=marker,
         label=_label(cloud.method),
+        **style,
     )
 
 
@@ -161,6 +177,7 @@ def course_figure(course: Course) -> Figure:
             axes.axvline(course.sizes_from, color="0.6", linestyle=":", linewidth=1)
         axes.set_ylim(-0.04, 1.04)
         axes.grid(color="0.92")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         source, target = EDGES[edge]
         axes.set_title(f"stage {stage + 1}, edge {source} to {target}", fontsize=8)
     figure.supxlabel(

@@ -12,7 +12,7 @@ from zonas_edge.compare.findings import (
     findings,
 )
 from zonas_edge.compare.row import Row
-from zonas_edge.compare.statistics import FEWEST_PAIRS, Summary
+from zonas_edge.compare.statistics import FEWEST, Summary
 from zonas_edge.report.table import Table
 from zonas_edge.report.words import count
 
@@ -28,8 +28,7 @@ QUESTIONS: dict[Figure, tuple[str, str]] = {
     "macs": ("MACs", ",.0f"),
     "search_seconds": ("search, ranking and trials, seconds", ",.0f"),
     "retrain_seconds": ("retraining, seconds", ",.0f"),
-    "latency_p50_ms": ("latency here, p50, ms", ".3f"),
-    "latency_p95_ms": ("latency here, p95, ms", ".3f"),
+    "latency_undisturbed_ms": ("latency here, undisturbed, ms", ".3f"),
 }
 """What is asked of a figure, and how it is written."""
 
@@ -40,18 +39,27 @@ _SHORT: dict[Figure, str] = {
     "macs": "MACs",
     "search_seconds": "search s",
     "retrain_seconds": "retrain s",
-    "latency_p50_ms": "p50 ms",
+    "latency_undisturbed_ms": "latency ms",
     "accuracy_max_over_test_epochs": "max over test epochs",
 }
 """Columns of the overview."""
 
-_COSTS: dict[Cost, str] = {"parameters": "parameters", "latency_p50_ms": "latency p50"}
+_SHARES: frozenset[Figure] = frozenset(
+    {"accuracy", "auc", "accuracy_max_over_test_epochs", "val_accuracy"}
+)
+
+_COSTS: dict[Cost, str] = {
+    "parameters": "parameters",
+    "latency_undisturbed_ms": "latency",
+}
 
 NOTES = (
     (
         "Mean ± standard deviation over the seeds, in brackets the 95 % interval of the"
-        " mean (t-distribution). Accuracy and AUC are those of the clean protocol: the"
-        " epoch is chosen on val, the exported file is measured on test once."
+        " mean (t-distribution, from three on). It is that of other seeds on the same"
+        " test images; that other images would give other figures is not in it."
+        " Accuracy and AUC are those of the clean protocol: the epoch is chosen on val,"
+        " the exported file is measured on test once."
     ),
     (
         "A difference is the method's figure minus the reference's under the same data,"
@@ -59,7 +67,8 @@ NOTES = (
         " networks aren't independent, and may be the same one. The hypervolume is the"
         " share that a method's networks dominate of the rectangle around the set's"
         " networks that are inside their budgets: more is better, within one set and"
-        " one cost."
+        " one cost. Fronts are of the budgets and seeds that every method has, and of"
+        " the best of these on test."
     ),
 )
 
@@ -128,19 +137,29 @@ def _methods_by_budgets(
 
 def told(found: Finding, seeds: int) -> str:
     """``0.912 ± 0.004 (0.902 to 0.922)``, with the count if it is not ``seeds``."""
-    text = summary_text(found.summary, QUESTIONS[found.figure][1])
+    form = QUESTIONS[found.figure][1]
+    text = summary_text(found.summary, form, share=found.figure in _SHARES)
     few = found.summary.count
     return text if few == seeds else f"{text}, n = {few}"
 
 
-def summary_text(summary: Summary, form: str) -> str:
-    """Mean, deviation and interval in one format."""
+def summary_text(summary: Summary, form: str, *, share: bool) -> str:
+    """Mean, deviation and interval in one format.
+
+    Args:
+        summary: of a figure; few values have no interval that is worth telling.
+        form: of each number.
+        share: whether the figure lies between 0 and 1.
+    """
     if summary.sd is None or summary.interval is None:
         return f"{summary.mean:{form}}"
+    text = f"{summary.mean:{form}} ± {summary.sd:{form}}"
+    if summary.count < FEWEST:
+        return text
     low, high = summary.interval
-    return (
-        f"{summary.mean:{form}} ± {summary.sd:{form}} ({low:{form}} to {high:{form}})"
-    )
+    if share:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return f"{text} ({low:{form}} to {high:{form}})"
 
 
 def overview_tables(rows: Sequence[Row]) -> tuple[Table, ...]:
@@ -210,7 +229,7 @@ def _interval(interval: tuple[float, float] | None, form: str) -> str:
 
 def _zero(summary: Summary) -> str:
     interval = summary.interval
-    if interval is None or summary.count < FEWEST_PAIRS:
+    if interval is None or summary.count < FEWEST:
         return "too few"
     return "holds 0" if interval[0] <= 0 <= interval[1] else "excludes 0"
 
@@ -219,20 +238,28 @@ def front_table(found: Sequence[Front]) -> Table:
     """What each method offers a device."""
     return Table(
         "Pareto fronts of test accuracy",
-        ("data", "against", "method", "on the front", "hypervolume", "by seed"),
+        (
+            *("data", "against", "method", "networks"),
+            *("on the front", "hypervolume", "by seed"),
+        ),
         tuple(
             (
                 one.dataset,
                 _COSTS[one.cost],
                 one.method,
+                str(one.count),
                 str(len(one.points)),
                 "-" if one.hypervolume is None else f"{one.hypervolume:.3f}",
-                "-" if one.by_seed is None else summary_text(one.by_seed, ".3f"),
+                "-" if one.by_seed is None else _by_seed(one.by_seed),
             )
             for one in found
         ),
         left=3,
     )
+
+
+def _by_seed(found: Summary) -> str:
+    return f"{summary_text(found, '.3f', share=True)}, n = {found.count}"
 
 
 def failure_table(failures: Sequence[dict[str, Any]]) -> Table:

@@ -114,6 +114,15 @@ def _declared(
         yield f"min_sensitivity.{name}", required, per_class[name].sensitivity
 
 
+def asked_of(budget: Budget, acceptance: Acceptance) -> frozenset[tuple[str, float]]:
+    """Every limit and gate by the name that a report gives it, and its value."""
+    limits = budget.model_dump(exclude_none=True)
+    gates = acceptance.model_dump(exclude_none=True)
+    classes = gates.pop("min_sensitivity", {})
+    named = {f"min_sensitivity.{name}": least for name, least in classes.items()}
+    return frozenset({**limits, **gates, **named}.items())
+
+
 def verdict_of(
     limits: Sequence[Limit],
     gates: Sequence[Gate],
