@@ -76,12 +76,44 @@ def test_other_names_are_told_and_the_same_ones_in_another_order_refused() -> No
     renamed = load_dataset("./scans", classes=("cyst", "tumour"))
     assert "class 1: 'solid' is called 'tumour'" in renamed.notes
     assert load_dataset("./scans", classes=NAMES).notes == load_dataset("./scans").notes
+
+
+@pytest.mark.usefixtures("scans")
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (
+            NAMES[::-1],
+            "'solid' is given to class 0, and is the data's own name of class 1",
+        ),
+        (
+            ("Solid ", "lesion"),
+            "'Solid ' is given to class 0, and is the data's own name of class 1",
+        ),
+    ],
+)
+def test_a_name_that_is_another_class_s_own_is_refused(
+    classes: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(UsageError) as caught:
-        load_dataset("./scans", classes=NAMES[::-1])
-    assert str(caught.value) == (
-        "--classes: the data's own class names in another order"
+        load_dataset("./scans", classes=classes)
+    assert str(caught.value) == f"--classes: {message}"
+    assert caught.value.hint == (
+        "leave --classes out; the labels are, from 0: cyst, solid"
     )
-    assert caught.value.hint == "leave it out; the labels are, from 0: cyst, solid"
+
+
+def test_folders_that_are_numbers_sorted_as_words_are_not_renamed(scans: Path) -> None:
+    for split in ("train", "val", "test"):
+        (scans / split / "cyst").rename(scans / split / "2")
+        (scans / split / "solid").rename(scans / split / "10")
+    assert load_dataset("./scans").class_names == ("10", "2")
+    with pytest.raises(UsageError) as caught:
+        load_dataset("./scans", classes=("cyst", "solid"))
+    assert str(caught.value) == (
+        "--classes: the data's own names are numbers sorted as words: the labels are,"
+        " from 0: 10, 2"
+    )
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -115,12 +147,21 @@ def test_what_is_left_out_is_told_except_hidden_files(scans: Path) -> None:
     assert load_dataset("./scans").notes == ()
     (scans / "readme.txt").touch()
     (scans / "val" / "cyst" / "scan.dcm").touch()
-    (scans / "test" / "solid" / "nested").mkdir()
     assert load_dataset("./scans").notes == (
         (
-            "3 entries left out (readme.txt is the first):"
+            "2 entries left out (readme.txt is the first):"
             " only .bmp .jpeg .jpg .png are read"
         ),
+    )
+
+
+def test_a_folder_inside_a_class_is_refused(scans: Path) -> None:
+    """A patient's: its images would be missing without a word."""
+    (scans / "test" / "solid" / "patient1").mkdir()
+    error = refusal("./scans")
+    assert str(error) == ("./scans: test/solid/patient1: a folder inside a class")
+    assert error.hint == (
+        "put its images into the class folder, all of a patient in one split"
     )
 
 

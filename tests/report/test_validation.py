@@ -118,6 +118,16 @@ def test_a_report_from_before_classes_had_intervals_is_shown_without_them() -> N
     assert "│ malignant │              0.750 │              0.833 │" in text
 
 
+def test_what_is_known_against_the_data_stands_beside_the_accuracy() -> None:
+    note = "identical images in two splits (train-test 4): figures on them flatter"
+    report = a_report(subject=replace(A_SUBJECT, notes=(note,)))
+
+    text = report_text(report, width=200)
+
+    assert f"opened 1x\n          but {note}\nAUC " in text
+    assert ValidationReport.from_dict(report.to_dict()).notes == (note,)
+
+
 def test_every_report_says_that_it_is_not_for_clinical_use() -> None:
     assert report_text(a_report()).endswith(
         "Not for clinical use without validation.\n"

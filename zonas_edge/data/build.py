@@ -180,15 +180,25 @@ def _renamed(own: Sequence[str] | None, classes: Sequence[str] | None) -> list[s
     """What the data's own classes are called from here on.
 
     Raises:
-        UsageError: they are the same words in another order, which is a mistake: the
-            model would say one class and mean another.
+        UsageError: a name is another class's own, or the own ones are numbers sorted as
+            words: mistakes, by which the model would say one class and mean another.
     """
     if own is None or classes is None:
         return []
-    if set(own) == set(classes) and list(own) != list(classes):
+    order = f"the labels are, from 0: {', '.join(own)}"
+    known = [name.strip().casefold() for name in own]
+    for label, name in enumerate(classes):
+        word = name.strip().casefold()
+        if word in known and known.index(word) != label:
+            raise UsageError(
+                f"--classes: {name!r} is given to class {label}, and is the data's own"
+                f" name of class {known.index(word)}",
+                f"leave --classes out; {order}",
+            )
+    if all(name.isdecimal() for name in own) and known != sorted(known, key=int):
         raise UsageError(
-            "--classes: the data's own class names in another order",
-            f"leave it out; the labels are, from 0: {', '.join(own)}",
+            f"--classes: the data's own names are numbers sorted as words: {order}",
+            "call the folders as the classes are called, and leave --classes out",
         )
     return [
         f"class {label}: {old!r} is called {new!r}"

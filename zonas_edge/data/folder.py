@@ -155,6 +155,11 @@ def _images(folder: Path, where: str, root: Path, ignored: _Ignored) -> list[Pat
     images = []
     for entry in _entries(folder, f"{where}: {_in(root, folder)}"):
         # A named pipe called x.png would block for ever: regular files only.
+        if entry.is_dir():
+            raise DatasetError(
+                f"{where}: {_in(root, entry)}: a folder inside a class",
+                "put its images into the class folder, all of a patient in one split",
+            )
         if entry.suffix.lower() in SUFFIXES and entry.is_file():
             images.append(entry)
         else:

@@ -26,6 +26,7 @@ from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.blueprint import read_blueprint
+from zonas_edge.pipeline.host import environment
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.retrain import read_network
 from zonas_edge.profile import Acceptance, DeviceProfile
@@ -77,7 +78,7 @@ def run_export(
     write_bytes(run.model, exported.model)
     write_bytes(run.golden, exported.golden)
     write_text(run.example, example_source(run.model.name, dataset.task))
-    run.update(export=exported.summary())
+    run.update(export=exported.summary() | {"environment": environment(request.device)})
     run.mark("export", "finished")
     return exported
 
@@ -171,6 +172,7 @@ def run_validate(
             test_openings=openings,
             seed=derived_seed(request.seed, "validate") % 2**32,
             float32=_float32(run, trial, test),
+            notes=dataset.notes,
         ),
         test_images=test.images,
         test_labels=test.labels,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from zonas_edge import __version__
+from zonas_edge.device.runner import cpu_model
 from zonas_edge.errors import UsageError
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
@@ -79,6 +80,8 @@ def environment(device: str) -> dict[str, Any]:
         "zonas-edge": __version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "cpu": cpu_model(),
+        "commit": commit(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
     }
@@ -113,7 +116,7 @@ def commit() -> str:
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What differs from the environment that a run was begun in, in words."""
     return [
-        f"{key} is {now[key]}, the run was begun with {before.get(key)}"
+        f"{key} is {now[key]}, the run was begun with {before[key]}"
         for key in now
-        if before.get(key) != now[key]
+        if key in before and before[key] != now[key]
     ]

@@ -63,11 +63,11 @@ def run_export_int8(
             seed=derived_seed(request.seed, "trial"),
             progress=progress,
         )
-    _deliver(run, exported, made, trial)
+    _deliver(run, made, trial)
     return exported, trial
 
 
-def _deliver(run: Run, exported: Exported, made: Quantized, trial: Trial) -> None:
+def _deliver(run: Run, made: Quantized, trial: Trial) -> None:
     """Write an accepted file, and tell of it or of the refusal in the record."""
     if trial.accepted:
         write_bytes(run.int8_model, made.model)
@@ -77,4 +77,4 @@ def _deliver(run: Run, exported: Exported, made: Quantized, trial: Trial) -> Non
         "calibration": made.calibration,
         "sha256": {kind: sha256(data).hexdigest() for kind, data in hashes.items()},
     }
-    run.update(export=exported.summary() | {"int8": told})
+    run.update(export=run.read()["export"] | {"int8": told})

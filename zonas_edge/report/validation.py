@@ -190,6 +190,8 @@ def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
             f" {report.test_images:,} test images, opened {report.test_openings}x"
         ),
     )
+    for note in report.notes:
+        yield "", f"but {plain(note)}"
     low, high = report.auc_ci95
     interval = f"95 %: {low:.3f} to {high:.3f}, bootstrap"
     if low == high:  # of a perfect order, or of one answer to every image

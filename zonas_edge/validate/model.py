@@ -57,6 +57,7 @@ class Subject:
         test_openings: how often the test split was read, this time included.
         seed: of the AUC's bootstrap, >= 0.
         float32: the float file that an INT8 file was made of; None of a float file.
+        notes: what is known against the data, a sentence each.
     """
 
     run: str
@@ -69,6 +70,7 @@ class Subject:
     test_openings: int = 1
     seed: int = 0
     float32: Float32 | None = None
+    notes: tuple[str, ...] = ()
 
 
 def validate_model(
@@ -229,6 +231,7 @@ def judge(
         if subject.float32 is None
         else beside(subject.float32, test_labels, probabilities, subject.class_names),
         model_sha256=answer.model_sha256,
+        notes=subject.notes,
     )
 
 

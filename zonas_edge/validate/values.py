@@ -96,6 +96,7 @@ class ValidationReport:
         beside: an INT8 file's comparison with its float file; None of a float file.
         model_sha256: of the file that was measured; None in reports from before it was
             told.
+        notes: what is known against the data, such as images in two splits.
     """
 
     schema: Literal[1]
@@ -127,6 +128,7 @@ class ValidationReport:
     estimate_source: Source = "estimate"
     beside: Beside | None = None
     model_sha256: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
