@@ -48,6 +48,13 @@ def test_a_model_that_is_gone_is_told(tmp_path: Path) -> None:
         together([run], RUNTIME, lambda _: None)
 
 
+def test_golden_vectors_that_are_none_are_told(tmp_path: Path) -> None:
+    run = a_run(tmp_path, "one", TINY.read_bytes())
+    run.golden.write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(UsageError, match=r"golden.npz: not golden vectors$"):
+        together([run], RUNTIME, lambda _: None)
+
+
 class Told:
     """Keeps what it is told."""
 

@@ -11,8 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zonas_edge.artifact import Run
 from zonas_edge.artifact.files import plain_errors
@@ -23,7 +26,7 @@ from zonas_edge.device.job import workspace
 from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.measuring import undisturbed_ms
 from zonas_edge.device.process import Progress
-from zonas_edge.errors import ZonasError
+from zonas_edge.errors import UsageError, ZonasError
 from zonas_edge.profile import RuntimeLimits
 
 ROUNDS = 16
@@ -65,6 +68,18 @@ def clocked(
     )
 
 
+def _image(golden: Path) -> NDArray[np.uint8]:
+    """The first of some golden vectors' images, [1, C, H, W]."""
+    try:
+        with np.load(golden, allow_pickle=False) as kept:
+            image: NDArray[np.uint8] = kept["images"][:1]
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise UsageError(
+            f"{golden}: not golden vectors", "zonas-edge export"
+        ) from error
+    return image
+
+
 def together(
     runs: Sequence[Run], runtime: RuntimeLimits, progress: Progress
 ) -> dict[str, float]:
@@ -80,8 +95,7 @@ def together(
     """
     with plain_errors(runs[0].path):
         hashes = {run.name: sha256(run.model.read_bytes()).digest() for run in runs}
-        with np.load(runs[0].golden, allow_pickle=False) as kept:
-            image = kept["images"][:1]
+        image = _image(runs[0].golden)
     models = {hashes[run.name]: run.model for run in runs}
     with workspace() as place:
         file = place / "image.npy"

@@ -189,7 +189,7 @@ def _renamed(own: Sequence[str] | None, classes: Sequence[str] | None) -> list[s
     known = [name.strip().casefold() for name in own]
     for label, name in enumerate(classes):
         word = name.strip().casefold()
-        if word in known and known.index(word) != label:
+        if word in known and known[label] != word:
             raise UsageError(
                 f"--classes: {name!r} is given to class {label}, and is the data's own"
                 f" name of class {known.index(word)}",

@@ -241,8 +241,10 @@ def refused_here(model: bytes) -> Finding | None:
 
     A sound file may hold an operator for which there is no code: of float64, say.
     """
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
     try:
-        ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+        ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - its classes are private and many
         return Finding(
             f"onnxruntime {ort.__version__} on this machine doesn't load it,"
