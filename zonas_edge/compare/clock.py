@@ -71,7 +71,7 @@ def clocked(
 def _image(golden: Path) -> NDArray[np.uint8]:
     """The first of some golden vectors' images, [1, C, H, W]."""
     try:
-        with np.load(golden, allow_pickle=False) as kept:
+        with golden.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             image: NDArray[np.uint8] = kept["images"][:1]
     except (ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UsageError(
