@@ -26,7 +26,12 @@ Figure = Literal[
     "latency_undisturbed_ms",
 ]
 FIGURES: tuple[Figure, ...] = get_args(Figure)
-COMPARED: tuple[Figure, ...] = ("accuracy", "auc", "parameters")
+COMPARED: tuple[Figure, ...] = (
+    "accuracy",
+    "auc",
+    "parameters",
+    "latency_undisturbed_ms",
+)
 """Figures whose differences between methods are told."""
 
 Cost = Literal["parameters", "latency_undisturbed_ms"]
