@@ -10,7 +10,6 @@ measured anew, all together, each time that a comparison comes to its end.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -22,7 +21,7 @@ from zonas_edge.artifact.files import plain_errors
 from zonas_edge.compare.folder import Folder
 from zonas_edge.compare.results import Made
 from zonas_edge.compare.steps import Listener
-from zonas_edge.device.job import workspace
+from zonas_edge.device.job import sha256_of_file, workspace
 from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.measuring import undisturbed_ms
 from zonas_edge.device.process import Progress
@@ -94,7 +93,7 @@ def together(
         ZonasError: a file is missing or damaged, or doesn't run here.
     """
     with plain_errors(runs[0].path):
-        hashes = {run.name: sha256(run.model.read_bytes()).digest() for run in runs}
+        hashes = {run.name: sha256_of_file(run.model) for run in runs}
         image = _image(runs[0].golden)
     models = {hashes[run.name]: run.model for run in runs}
     with workspace() as place:

@@ -111,6 +111,8 @@ def gather(
         _agree(f"{row.run}: retraining", retrain, row.dataset, trained, mixed)
         cpu = read_json(runs[row.run].report)["latency_host"]["cpu_model"]
         for key, value in {**record.get("environment", {}), "cpu": cpu}.items():
+            if key == "commit":  # told of all runs together, below
+                continue
             _agree(f"{row.run}: {key}", environment, key, value, mixed)
     commits = dict.fromkeys(
         commit for record in records.values() for commit in record.get("commits", [])

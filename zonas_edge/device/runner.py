@@ -144,26 +144,27 @@ def emulator() -> Optional[str]:
     return "an Arm" if on_x86 and field(cpuinfo, "CPU implementer") else None
 
 
-def temperature() -> Optional[float]:
-    """Hottest thermal zone in degrees Celsius, None where none can be read."""
-    degrees = []
-    for path in glob.glob("/sys/class/thermal/thermal_zone*/temp"):
+def highest_of(pattern: str) -> Optional[int]:
+    """The highest number in small system files, None where none can be read."""
+    numbers = []
+    for path in glob.glob(pattern):
         try:
-            degrees.append(int(read_text(path)) / 1000.0)
+            numbers.append(int(read_text(path)))
         except ValueError:
             continue
-    return max(degrees) if degrees else None
+    return max(numbers) if numbers else None
+
+
+def temperature() -> Optional[float]:
+    """Hottest thermal zone in degrees Celsius, None where none can be read."""
+    highest = highest_of("/sys/class/thermal/thermal_zone*/temp")
+    return None if highest is None else highest / 1000.0
 
 
 def max_mhz() -> Optional[int]:
     """Highest clock that any core may run at now, in MHz; None if unknown."""
-    clocks = []
-    for path in glob.glob("/sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq"):
-        try:
-            clocks.append(int(read_text(path)) // 1000)
-        except ValueError:
-            continue
-    return max(clocks) if clocks else None
+    highest = highest_of("/sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq")
+    return None if highest is None else highest // 1000
 
 
 def power_mode() -> Optional[str]:

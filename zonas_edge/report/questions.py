@@ -151,10 +151,8 @@ def summary_text(summary: Summary, form: str, *, share: bool) -> str:
         form: of each number.
         share: whether the figure lies between 0 and 1.
     """
-    if summary.sd is None or summary.interval is None:
-        return f"{summary.mean:{form}}"
-    text = f"{summary.mean:{form}} ± {summary.sd:{form}}"
-    if summary.count < FEWEST:
+    text = _mean_and_sd(summary, form)
+    if summary.interval is None or summary.count < FEWEST:
         return text
     low, high = summary.interval
     if share:
@@ -192,7 +190,10 @@ def _short(found: Finding | None, seeds: int) -> str:
         return "-"
     if found.figure in {"accuracy", "auc"}:
         return told(found, seeds)
-    form, summary = QUESTIONS[found.figure][1], found.summary
+    return _mean_and_sd(found.summary, QUESTIONS[found.figure][1])
+
+
+def _mean_and_sd(summary: Summary, form: str) -> str:
     if summary.sd is None:
         return f"{summary.mean:{form}}"
     return f"{summary.mean:{form}} ± {summary.sd:{form}}"
