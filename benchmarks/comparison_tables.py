@@ -8,6 +8,7 @@ from zonas_edge.compare.findings import contrasts, fronts
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import summarise
 from zonas_edge.report.chance import against_chance
+from zonas_edge.report.comparison import search_words
 from zonas_edge.report.questions import (
     NOTES,
     contrast_table,
@@ -52,12 +53,7 @@ def _made(result: dict[str, Any]) -> str:
         epochs[0] += f" by an older recipe ({older})"
     methods = {row["method"] for row in result["rows"]}
     if any(METHODS[name].trained for name in methods.intersection(METHODS)):
-        tried = settings.get("trial_epochs", 0)  # older results had no trials
-        epochs = [
-            count(settings["epochs"], "search epoch"),
-            f"{count(tried, 'epoch')} of trials" if tried else "no trials",
-            *epochs,
-        ]
+        epochs = [*search_words(settings), *epochs]
     return (
         f"{', '.join(epochs)}; {where or environment['device']},"
         f" {_workers(settings['workers'])} of"

@@ -137,7 +137,19 @@ def test_the_rate_rises_then_falls_along_a_cosine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "batch"), [(2, 2), (40, 2), (546, 32), (4_708, 128), (100_000, 128)]
+    ("images", "batch"),
+    [
+        (2, 2),
+        (40, 2),
+        (511, 16),
+        (512, 32),
+        (4_708, 32),
+        (64 * 256 - 1, 32),
+        (64 * 256, 64),
+        (100_000, 128),
+    ],
 )
-def test_the_batch_gives_sixteen_steps_where_it_can(images: int, batch: int) -> None:
+def test_the_batch_gives_many_steps_and_a_small_set_sixteen(
+    images: int, batch: int
+) -> None:
     assert default_batch(images) == batch

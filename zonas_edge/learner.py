@@ -34,6 +34,8 @@ from zonas_edge.seed import derived_seed
 from zonas_edge.space import TaskSpec
 
 _LARGEST_BATCH = 128
+_USUAL_BATCH = 32
+_MANY_STEPS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +71,20 @@ class Recipe:
 
 
 def default_batch(images: int) -> int:
-    """The largest power of two up to 128 that gives at least 16 steps an epoch."""
+    """Batch size of the training.
+
+    32, since small networks learn more of an epoch by many steps (benchmarks/LOG.md).
+    Where an epoch has 256 steps all the same, up to 128, with which a GPU is faster;
+    and less where an epoch would have fewer than 16.
+
+    Args:
+        images: of the train split.
+    """
+    usual = batch_of(
+        images, largest=_LARGEST_BATCH, least=_USUAL_BATCH, steps=_MANY_STEPS
+    )
     least = 2  # a batch normalisation needs two
-    return batch_of(images, largest=_LARGEST_BATCH, least=least)
+    return batch_of(images, largest=usual, least=least)
 
 
 def steps_per_epoch(images: int, recipe: Recipe) -> int:

@@ -24,6 +24,7 @@ SETTINGS = Settings(
     device="cpu",
     threads=1,
     published_protocol=False,
+    search_images=1000,
 )
 TWICE = (
     "digits-x86-64-1000-zo-darts++-seed0: two cells of this name, of digits under"
@@ -40,6 +41,11 @@ def a_plan(**replaced: Any) -> tuple[Cell, ...]:
         "seeds": 2,
     }
     return cells_of(SETTINGS, **(options | replaced))
+
+
+def test_searches_learn_from_as_many_images_and_reference_networks_have_none() -> None:
+    asked = {cell.request.method: cell.request.search_images for cell in a_plan()}
+    assert asked == {"zo-darts++": 1000, "resnet18": None, "mobilenetv2": None}
 
 
 def test_the_methods_alternate_within_a_seed() -> None:

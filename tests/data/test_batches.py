@@ -14,6 +14,7 @@ from zonas_edge.data.batches import (
     crop_padding,
     epoch_order,
     stratified_halves,
+    stratified_sample,
 )
 from zonas_edge.data.dataset import Split
 
@@ -179,3 +180,20 @@ def test_halves_depend_on_the_seed_alone() -> None:
 def test_a_class_with_one_image_cannot_be_halved() -> None:
     with pytest.raises(ValueError, match="class 1 has a single image, halves need 2"):
         stratified_halves(np.array([0, 0, 1]), np.random.default_rng(0))
+
+
+@given(
+    st.lists(st.integers(2, 40), min_size=1, max_size=6),
+    st.integers(1, 100),
+    st.integers(0, 2**31),
+)
+def test_a_sample_has_each_class_by_its_share_and_what_it_needs_at_least(
+    counts: list[int], images: int, seed: int
+) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    places = stratified_sample(labels, images, np.random.default_rng(seed), least=2)
+    assert list(places) == sorted(set(places))
+    for label, count in enumerate(counts):
+        share = count * images / len(labels)
+        taken = int((labels[places] == label).sum())
+        assert min(count, max(2, share)) <= taken <= max(2, share + 1)

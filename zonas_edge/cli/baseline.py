@@ -53,6 +53,7 @@ def baseline(
         epochs=0,
         retrain_epochs=retrain_epochs,
         trial_epochs=0,
+        search_images=None,
         method=network.value,
         device=device.value,
         threads=threads,

@@ -38,6 +38,7 @@ def compare(
     epochs: o.Epochs = 30,
     retrain_epochs: o.RetrainEpochs = 100,
     trial_epochs: o.TrialEpochs = None,
+    search_images: o.SearchImages = None,
     device: o.DeviceName = o.Device.AUTO,
     workers: Annotated[
         int | None,
@@ -94,6 +95,7 @@ def compare(
         epochs=epochs,
         retrain_epochs=retrain_epochs,
         trial_epochs=o.trials(trial_epochs, retrain_epochs),
+        search_images=search_images,
         device=device.value,
         workers=workers,
         threads=threads_per_worker,

@@ -74,6 +74,15 @@ TrialEpochs = Annotated[
         " of retraining.",
     ),
 ]
+SearchImages = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=2,
+        help="Images of train that the search learns from, at most, each class by its"
+        " share; else all. Trials and retraining take all.",
+    ),
+]
 DeviceName = Annotated[Device, typer.Option(help="What computes.")]
 Threads = Annotated[
     int | None,

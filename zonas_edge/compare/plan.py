@@ -38,6 +38,7 @@ class Settings:
         device: ``cpu`` or ``cuda``, as resolved.
         threads: of torch in every worker, >= 1.
         published_protocol: measure the test split after every retraining epoch too.
+        search_images: of train that every search learns from, at most; None for all.
     """
 
     epochs: int
@@ -46,6 +47,7 @@ class Settings:
     device: str
     threads: int
     published_protocol: bool
+    search_images: int | None = None
 
 
 @dataclass(frozen=True)
@@ -259,4 +261,5 @@ def _request(
         device=settings.device,
         flip=source.flip,
         data_dir=source.folder,
+        search_images=settings.search_images if method in METHODS else None,
     )

@@ -45,6 +45,7 @@ class Wanted:
         epochs: of every search, >= 1.
         retrain_epochs: of every retraining, >= 1.
         trial_epochs: of all trials of a cell's candidates together, >= 0.
+        search_images: of train that every search learns from, at most; None for all.
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: processes; None = one a GPU, or as many as the CPU has room for.
         threads: of torch in each worker, >= 1.
@@ -63,6 +64,7 @@ class Wanted:
     epochs: int
     retrain_epochs: int
     trial_epochs: int
+    search_images: int | None
     device: str
     workers: int | None
     threads: int
@@ -97,6 +99,7 @@ def compare(
         epochs=wanted.epochs,
         retrain_epochs=wanted.retrain_epochs,
         trial_epochs=wanted.trial_epochs,
+        search_images=wanted.search_images,
         device=device,
         threads=wanted.threads,
         published_protocol=wanted.published_protocol,

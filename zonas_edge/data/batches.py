@@ -151,16 +151,19 @@ def epoch_order(count: int, generator: torch.Generator) -> Int64[Tensor, "count"
     return torch.randperm(count, generator=generator)
 
 
-def batch_of(images: int, *, largest: int, least: int = 1) -> int:
-    """The largest power of two up to a bound that gives 16 steps an epoch.
+def batch_of(
+    images: int, *, largest: int, least: int = 1, steps: int = _LEAST_STEPS
+) -> int:
+    """The largest power of two up to a bound that gives enough steps an epoch.
 
     Args:
         images: an epoch sees each of them once.
         largest: bound, a power of two.
         least: what is returned if even the smallest batch gives fewer steps.
+        steps: an epoch has so many, at least.
     """
     size = largest
-    while size > least and images // size < _LEAST_STEPS:
+    while size > least and images // size < steps:
         size //= 2
     return size
 
@@ -198,14 +201,19 @@ def stratified_halves(
 
 
 def stratified_sample(
-    labels: Int64[np.ndarray, "n"], count: int, rng: np.random.Generator
+    labels: Int64[np.ndarray, "n"],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    least: int = 1,
 ) -> Int64[np.ndarray, "m"]:
-    """Draw images with the same share of each class, and at least one of each.
+    """Draw images with the same share of each class.
 
     Args:
         labels: class of each image.
         count: images to draw, >= 1; rounding up makes it one more a class at most.
         rng: decides which.
+        least: images of each class, as far as there are so many; may add to ``count``.
 
     Returns:
         Sorted places in ``labels``; all of them if there are no more than ``count``.
@@ -214,5 +222,5 @@ def stratified_sample(
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
         share = -(-len(members) * count // len(labels))  # rounded up
-        chosen.append(members[:share])
+        chosen.append(members[: max(share, least)])
     return np.sort(np.concatenate(chosen))

@@ -12,7 +12,7 @@ def evaluate(
     network: nn.Module,
     split: DeviceSplit,
     normalisation: Normalisation,
-    batch_size: int = 256,
+    batch_size: int = 64,
 ) -> tuple[float, float]:
     """Mean cross-entropy [nats] and accuracy of a network in evaluation mode."""
     network.eval()

@@ -101,8 +101,9 @@ class Network(Classifier):
 
     def forward(self, x: Features) -> Float[Tensor, "batch classes"]:
         x = self.stem(x)
-        if self.training:
-            # a gray image has no layout, so that the stem's result has the slow one
+        # a gray image has no layout, so that the stem's result has the slow one; ONNX
+        # knows no layouts
+        if not torch.onnx.is_in_onnx_export():
             x = x.contiguous(memory_format=torch.channels_last)
         for s, cells in enumerate(self.stages):
             if s > 0:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from zonas_edge.artifact import Run
-from zonas_edge.data.batches import stratified_halves
+from zonas_edge.data.batches import stratified_halves, stratified_sample
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import DatasetError, UsageError
@@ -40,6 +40,8 @@ class Request:
         flip: the user's word that a mirrored image keeps its class.
         classes: class names for own data, or None.
         data_dir: where the files of known sets lie, or None for the usual places.
+        search_images: of the train split that the search learns from, at most; None
+            for all. Trials and retraining learn from all of them whatever this says.
     """
 
     profile: DeviceProfile
@@ -53,6 +55,7 @@ class Request:
     flip: bool = False
     classes: tuple[str, ...] | None = None
     data_dir: Path | None = None
+    search_images: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The request as ``run.json`` holds it."""
@@ -63,6 +66,7 @@ class Request:
             "epochs": self.epochs,
             "retrain_epochs": self.retrain_epochs,
             "trial_epochs": self.trial_epochs,
+            "search_images": self.search_images,
             "method": self.method,
             "device": self.device,
             "flip": self.flip,
@@ -90,6 +94,7 @@ class Request:
                 flip=bool(data["flip"]),
                 classes=tuple(data["classes"]) if data["classes"] else None,
                 data_dir=Path(data["data_dir"]) if data["data_dir"] else None,
+                search_images=data.get("search_images"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(
@@ -190,7 +195,22 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def halves(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the train split: the weights' half, the alphas' half."""
+def halves(
+    dataset: Dataset, seed: int, images: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places in the train split: the weights' half, the alphas' half.
+
+    Args:
+        dataset: whose train split is searched on.
+        seed: of the run.
+        images: of both halves together, at most; None for all. Each class keeps its
+            share of them, and an image in each half.
+    """
     rng = np.random.default_rng(derived_seed(seed, "halves"))
-    return stratified_halves(dataset.train.labels, rng)
+    labels = dataset.train.labels
+    if images is None:
+        return stratified_halves(labels, rng)
+    sampling = np.random.default_rng(derived_seed(seed, "search images"))
+    chosen = stratified_sample(labels, images, sampling, least=2)
+    first, second = stratified_halves(labels[chosen], rng)
+    return chosen[first], chosen[second]

@@ -74,11 +74,14 @@ def space_of(request: Request) -> SearchSpace:
 
 def search_settings(request: Request, dataset: Dataset) -> SearchSettings:
     """The settings of the search that a request means."""
-    weights_half, _ = halves(dataset, request.seed)
+    for_weights, for_alphas = halves(dataset, request.seed, request.search_images)
+    # a published batch is that of the whole set
+    whole = len(for_weights) + len(for_alphas) == len(dataset.train)
+    published = dataset.batch_size if whole else None
     return SearchSettings.of(
         request.method,
         epochs=request.epochs,
-        batch_size=default_batch(len(weights_half), dataset.batch_size),
+        batch_size=default_batch(len(for_weights), published),
         seed=request.seed,
         flip=dataset.flip,
     )
@@ -107,7 +110,8 @@ def run_search(
     settings = search_settings(request, dataset)
     data = DeviceData.of(dataset, request.device)
     for_weights, for_alphas = (
-        data.train.take(half) for half in halves(dataset, request.seed)
+        data.train.take(half)
+        for half in halves(dataset, request.seed, request.search_images)
     )
     search = Search(
         space_of(request),

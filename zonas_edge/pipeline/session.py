@@ -44,6 +44,7 @@ class Asked:
         epochs: of the search, >= 1; 0 for a reference network.
         retrain_epochs: of retraining, >= 1.
         trial_epochs: of all trials of candidates together, >= 0.
+        search_images: of train that the search learns from, at most; None for all.
         method: a name of ``search.method``, or of a reference network.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of torch, None for its own choice.
@@ -62,6 +63,7 @@ class Asked:
     epochs: int
     retrain_epochs: int
     trial_epochs: int
+    search_images: int | None
     method: str
     device: str
     threads: int | None
@@ -139,6 +141,7 @@ def new_session(
         epochs=asked.epochs,
         retrain_epochs=asked.retrain_epochs,
         trial_epochs=asked.trial_epochs,
+        search_images=asked.search_images,
         method=asked.method,
         device=device,
         flip=asked.flip,

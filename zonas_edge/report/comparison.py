@@ -1,8 +1,9 @@
 """A comparison's results where a reader finds them: the terminal, and its folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -55,13 +56,23 @@ def _notes(found: Comparison, differences: Sequence[Contrast]) -> list[str]:
     return notes if verdict is None else [*notes, verdict]
 
 
+def search_words(settings: Mapping[str, Any]) -> list[str]:
+    """What the searches of a comparison were given, from its settings."""
+    images = settings.get("search_images")
+    tried = settings.get("trial_epochs", 0)  # older results had no trials
+    return [
+        count(settings["epochs"], "search epoch")
+        + ("" if images is None else f" on at most {images:,} images"),
+        f"{count(tried, 'epoch')} of trials" if tried else "no trials",
+    ]
+
+
 def _made(found: Comparison) -> str:
     """What the figures hold for."""
     settings, environment = found.settings, found.environment
     machine = environment.get("cpu" if environment.get("device") == "cpu" else "device")
     words = [
-        count(settings["epochs"], "search epoch"),
-        f"{count(settings['trial_epochs'], 'epoch')} of trials",
+        *search_words(settings),
         count(settings["retrain_epochs"], "retraining epoch"),
         f"{machine or 'no machine'}, {count(settings['threads'], 'thread')}",
         *(

@@ -1,0 +1,59 @@
+"""What a request says of the images that a search learns from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.test_begin import a_request
+from zonas_edge.data.dataset import Dataset
+from zonas_edge.data.load import load_dataset
+from zonas_edge.pipeline.request import Request, halves
+from zonas_edge.pipeline.search import search_settings
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+def test_a_search_on_some_images_has_disjoint_halves_with_every_class(
+    digits: Dataset,
+) -> None:
+    first, second = halves(digits, 0, 101)
+    both = np.concatenate([first, second])
+    classes = len(digits.class_names)
+    assert len(set(both)) == len(both)
+    assert 101 <= len(both) <= 101 + classes
+    assert abs(len(first) - len(second)) <= 1
+    for half in (first, second):
+        assert set(digits.train.labels[half]) == set(range(classes))
+
+
+def test_more_images_than_there_are_is_all_of_them(digits: Dataset) -> None:
+    for some, all_of_them in zip(
+        halves(digits, 3, 10**6), halves(digits, 3), strict=True
+    ):
+        np.testing.assert_array_equal(some, all_of_them)
+
+
+def test_other_seeds_search_on_other_images(digits: Dataset) -> None:
+    one, same, other = (halves(digits, seed, 100)[0] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("images", "batch"), [(None, 128), (10**6, 128), (500, 8)])
+def test_a_published_batch_is_that_of_the_whole_set(
+    digits: Dataset, images: int | None, batch: int
+) -> None:
+    known = replace(digits, batch_size=128)
+    asked = replace(a_request(), search_images=images)
+    assert search_settings(asked, known).batch_size == batch
+
+
+def test_a_run_goes_on_under_the_same_images_alone() -> None:
+    asked = replace(a_request(), search_images=500)
+    kept = Request.from_dict(asked.to_dict(), "run.json")
+    assert kept == asked
+    assert a_request().difference(kept) == "search-images is None, the run's is 500"
