@@ -85,6 +85,21 @@ def test_without_trials_the_supernet_s_ranking_decides(bench: Bench) -> None:
     assert read(folder / "architecture.json") == kept["ranking"][0]["architecture"]
 
 
+def test_a_search_on_a_part_of_train_says_so_and_trials_take_all(bench: Bench) -> None:
+    words = ["--trial-epochs", "3", "--search-images", "20"]
+    made = bench.run(*a_search("part", *words))
+    assert made.returncode == 0, made.stderr
+    assert "1 epoch on 21 train images," in made.stdout  # 7 of each class
+    folder = bench.folder / "exports" / "part"
+    record = read(folder / "run.json")
+    assert record["request"]["search_images"] == 20
+    assert record["search"]["images"] == 21
+    assert record["search"]["trials"]["steps"] == 45  # 3 epochs of 60 images in twos
+    made = bench.run(*a_search("part", "--trial-epochs", "3", "--resume"))
+    assert made.returncode == 2
+    assert "search-images is None, the run's is 20" in made.stderr
+
+
 def test_trials_go_on_from_their_log_and_with_the_same_networks(
     bench: Bench, tried: Path
 ) -> None:

@@ -113,6 +113,7 @@ def run_search(
         data.train.take(half)
         for half in halves(dataset, request.seed, request.search_images)
     )
+    images = len(for_weights) + len(for_alphas)
     search = Search(
         space_of(request),
         dataset.task,
@@ -148,6 +149,7 @@ def run_search(
         "search_seconds": seconds,
         "selection_seconds": ranking_seconds,
         "trial_seconds": seconds_of(run.trials_log),
+        "images": images,
     }
     run.update(search=summary | {"trials": told(tournament)} | spent)
     run.mark("search", "finished")
