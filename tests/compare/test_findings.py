@@ -38,7 +38,8 @@ def test_methods_are_compared_pair_by_pair_and_a_missing_partner_is_left_out() -
     ]
     (pooled,) = found
     summary = pooled.difference.summary
-    assert pooled.dataset is None
+    assert pooled.pooled
+    assert pooled.datasets == ("digits",)
     assert summary.count == 3
     assert summary.mean == pytest.approx(-0.02)
     assert summary.sd == pytest.approx(0.0, abs=1e-12)
@@ -47,11 +48,47 @@ def test_methods_are_compared_pair_by_pair_and_a_missing_partner_is_left_out() -
 def test_several_data_sets_are_pooled_and_told_apart() -> None:
     rows = a_grid() + a_grid(dataset="breastmnist")
     found = {
-        one.dataset: one.difference.summary.count
+        (one.datasets, one.pooled): one.difference.summary.count
         for one in contrasts(rows, "zo-darts++")
         if (one.method, one.figure) == ("random", "auc")
     }
-    assert found == {None: 6, "digits": 3, "breastmnist": 3}
+    assert found == {
+        (("digits", "breastmnist"), True): 6,
+        (("digits",), False): 3,
+        (("breastmnist",), False): 3,
+    }
+
+
+def test_a_method_of_one_set_among_several_is_compared_on_that_alone() -> None:
+    rows = [*a_grid(), a_row("random", 0, dataset="breastmnist")]
+    told = {
+        (one.datasets, one.pooled)
+        for one in contrasts(rows, "zo-darts++")
+        if one.method == "random"
+    }
+    assert told == {(("digits",), True)}
+
+
+def test_fronts_are_compared_seed_by_seed_in_the_rectangle_of_both_methods() -> None:
+    """1,000 to 2,000 parameters by 0.8 to 0.9; a third method would widen it."""
+    rows = [
+        a_row("a", 0, accuracy=0.9, parameters=1000, budget=2000),
+        a_row("b", 0, accuracy=0.85, parameters=1500, budget=2000),
+        a_row("a", 1, accuracy=0.8, parameters=1200, budget=2000),
+        a_row("b", 1, accuracy=0.9, parameters=2000, budget=2000),
+        a_row("c", 0, accuracy=0.1, parameters=10, budget=2000),
+        a_row("c", 1, accuracy=0.99, parameters=20, budget=2000),
+    ]
+    found = {
+        (one.method, one.figure): one.difference.summary for one in contrasts(rows, "a")
+    }
+    summary = found["b", "hypervolume_by_parameters"]
+    assert summary.count == 2
+    assert summary.mean == pytest.approx(((0.25 - 1.0) + (0.0 - 0.0)) / 2)
+    untimed = [replace(row, latency_undisturbed_ms=None) for row in rows]
+    assert "hypervolume_by_latency" not in {
+        one.figure for one in contrasts(untimed, "a")
+    }
 
 
 def test_the_same_networks_under_a_second_budget_show_nothing_more() -> None:

@@ -5,8 +5,9 @@ of several data sets together, give the same tables as the comparison that made 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import Literal, TypeVar, get_args
 
@@ -37,7 +38,15 @@ COMPARED: tuple[Figure, ...] = (
 Cost = Literal["parameters", "latency_undisturbed_ms"]
 COSTS: tuple[Cost, ...] = get_args(Cost)
 
+Volume = Literal["hypervolume_by_parameters", "hypervolume_by_latency"]
+VOLUMES: dict[Cost, Volume] = {
+    "parameters": "hypervolume_by_parameters",
+    "latency_undisturbed_ms": "hypervolume_by_latency",
+}
+"""What is told of a front against each cost."""
+
 _Item = TypeVar("_Item")
+_Pairs = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -64,17 +73,20 @@ class Contrast:
     """A method against the reference, over pairs of data set and seed.
 
     Args:
-        dataset: of the pairs; None = all of them pooled.
+        datasets: of the pairs.
+        pooled: True of all that both methods have; False of one among several.
         method: minus the ``reference``.
         reference: the method that the others are compared with.
-        figure: of which the difference is taken.
+        figure: of which the difference is taken; a hypervolume is that of one seed's
+            networks, in the rectangle around those of both methods on the data set.
         difference: of the method minus the reference.
     """
 
-    dataset: str | None
+    datasets: tuple[str, ...]
+    pooled: bool
     method: str
     reference: str
-    figure: Figure
+    figure: Figure | Volume
     difference: Difference
 
 
@@ -91,7 +103,7 @@ class Front:
         points: not dominated by another of the same method.
         hypervolume: of these points, in the rectangle around the networks of all
             methods that are inside their budgets; what is larger dominates nothing.
-        by_seed: of the networks of one seed, over the seeds; the same rectangle.
+        volumes: those of the networks of each seed, in the same rectangle.
     """
 
     dataset: str
@@ -100,7 +112,13 @@ class Front:
     count: int
     points: tuple[Point, ...]
     hypervolume: float | None
-    by_seed: Summary | None
+    volumes: tuple[tuple[int, float], ...]
+
+    @property
+    def by_seed(self) -> Summary | None:
+        """The hypervolumes of the seeds together; None where there is none."""
+        found = [volume for _, volume in self.volumes]
+        return summarise(found) if found else None
 
 
 def findings(rows: Sequence[Row]) -> tuple[Finding, ...]:
@@ -123,40 +141,51 @@ def values_of(rows: Sequence[Row], figure: Figure) -> list[float]:
 
 
 def contrasts(rows: Sequence[Row], reference: str) -> tuple[Contrast, ...]:
-    """Each other method against the reference, pooled and by data set.
+    """Each other method against the reference, pooled, and where several, by data set.
 
     Networks are set against each other under the same data set, profile (with its
     budget) and seed; what has no partner is left out. Their figures are averaged over
     the profiles before anything is told of them: one seed may well be one and the same
-    network under two budgets, and would otherwise count twice.
+    network under two budgets, and would otherwise count twice. A front is that of one
+    seed's networks under all profiles anyway.
     """
-    methods = _distinct(row.method for row in rows)
-    datasets = _distinct(row.dataset for row in rows)
-    scopes: list[str | None] = [None]
-    if len(datasets) > 1:
-        scopes += datasets
     found = []
-    for method in methods:
-        for figure in COMPARED:
+    for method in _distinct(row.method for row in rows):
+        sets = [] if method == reference else _in_common(rows, method, reference)
+        scopes = [tuple(sets)] + ([(name,) for name in sets] if len(sets) > 1 else [])
+        for figure, pairs_of in _COMPARISONS.items():
             for scope in scopes:
-                pairs = _pairs(rows, method, reference, figure, scope)
-                if method != reference and pairs:
+                own = [row for row in rows if row.dataset in scope]
+                if pairs := pairs_of(own, method, reference):
                     found.append(
-                        Contrast(scope, method, reference, figure, difference(pairs))
+                        Contrast(
+                            datasets=scope,
+                            pooled=scope == scopes[0],
+                            method=method,
+                            reference=reference,
+                            figure=figure,
+                            difference=difference(pairs),
+                        )
                     )
     return tuple(found)
 
 
-def _pairs(
-    rows: Sequence[Row], method: str, reference: str, figure: Figure, scope: str | None
-) -> list[tuple[float, float]]:
+def _in_common(rows: Sequence[Row], method: str, reference: str) -> list[str]:
+    """Data sets on which there are networks of both."""
+    ours, theirs = (
+        _distinct(row.dataset for row in rows if row.method == name)
+        for name in (method, reference)
+    )
+    return [name for name in ours if name in theirs]
+
+
+def _pairs(figure: Figure, rows: Sequence[Row], method: str, reference: str) -> _Pairs:
+    """A figure of both methods' networks, a pair a data set and seed."""
     sides: tuple[dict[tuple[str, str, int], float], ...] = tuple(
         {
             (row.dataset, row.profile, row.seed): float(value)
             for row in rows
-            if row.method == name
-            and scope in {None, row.dataset}
-            and (value := getattr(row, figure)) is not None
+            if row.method == name and (value := getattr(row, figure)) is not None
         }
         for name in (method, reference)
     )
@@ -170,6 +199,30 @@ def _pairs(
         (fmean(ours for ours, _ in own), fmean(theirs for _, theirs in own))
         for own in met.values()
     ]
+
+
+def _volume_pairs(
+    cost: Cost, rows: Sequence[Row], method: str, reference: str
+) -> _Pairs:
+    """Hypervolumes of both methods' networks, a pair a data set and seed."""
+    volumes = {
+        (front.dataset, front.method): dict(front.volumes)
+        for front in fronts([row for row in rows if row.method in {method, reference}])
+        if front.cost == cost
+    }
+    return [
+        (volume, theirs[seed])
+        for (dataset, name), ours in volumes.items()
+        if name == method and (theirs := volumes.get((dataset, reference)))
+        for seed, volume in ours.items()
+    ]
+
+
+_COMPARISONS: dict[Figure | Volume, Callable[[Sequence[Row], str, str], _Pairs]] = {
+    **{figure: partial(_pairs, figure) for figure in COMPARED},
+    **{VOLUMES[cost]: partial(_volume_pairs, cost) for cost in COSTS},
+}
+"""What methods are compared by, and how its pairs are found."""
 
 
 def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
@@ -208,17 +261,12 @@ def _front(
     rectangle: Rectangle | None,
 ) -> Front:
     points = points_of(rows, cost)
-    volumes = (
-        []
-        if rectangle is None
-        else [
-            hypervolume(
-                points_of([row for row in rows if row.seed == seed], cost), rectangle
-            )
-            for seed in _distinct(row.seed for row in rows)
-        ]
-    )
-    known = [volume for volume in volumes if volume is not None]
+
+    def volume(seed: int) -> float | None:
+        own = points_of([row for row in rows if row.seed == seed], cost)
+        return None if rectangle is None else hypervolume(own, rectangle)
+
+    seeds = _distinct(row.seed for row in rows)
     return Front(
         dataset=dataset,
         cost=cost,
@@ -226,7 +274,9 @@ def _front(
         count=len(points),
         points=pareto(points),
         hypervolume=None if rectangle is None else hypervolume(points, rectangle),
-        by_seed=summarise(known) if known else None,
+        volumes=tuple(
+            (seed, found) for seed in seeds if (found := volume(seed)) is not None
+        ),
     )
 
 

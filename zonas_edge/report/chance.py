@@ -1,18 +1,23 @@
 """Whether a search is better than chance, in words.
 
-A table of differences is easily read for what one hopes; so the one question that a
-search must answer is answered in a sentence too, from the same figures.
+A table of differences is easily read for what one hopes; so the questions that a search
+must answer are answered in a sentence each, from the same figures: does it find better
+networks, and does it reach the same accuracy with smaller or faster ones?
 """
 
 from collections.abc import Iterable
 
-from zonas_edge.compare.findings import Contrast, Figure
+from zonas_edge.compare.findings import VOLUMES, Contrast, Figure, Volume
 from zonas_edge.compare.statistics import FEWEST
-from zonas_edge.report.questions import QUESTIONS
+from zonas_edge.report.questions import name_of
 from zonas_edge.report.words import count
 from zonas_edge.search.method import MethodName
 
-_ASKED: tuple[Figure, ...] = ("accuracy", "auc")
+_ASKED: dict[str, tuple[Figure | Volume, ...]] = {
+    "Better than chance?": ("accuracy", "auc"),
+    "More for a device?": tuple(VOLUMES.values()),
+}
+"""Questions, and the figures that answer them."""
 
 
 def against_chance(found: Iterable[Contrast]) -> str | None:
@@ -24,20 +29,24 @@ def against_chance(found: Iterable[Contrast]) -> str | None:
     pooled = {
         one.figure: one
         for one in found
-        if one.method == MethodName.RANDOM and one.dataset is None
+        if one.method == MethodName.RANDOM and one.pooled
     }
-    asked = [pooled[figure] for figure in _ASKED if figure in pooled]
-    if not asked:
-        return None
-    pairs = count(asked[0].difference.summary.count, "pair")
-    told = "; ".join(map(_told, asked))
-    return f"Better than chance? {asked[0].reference} minus random, {pairs}: {told}."
+    sentences = []
+    for question, figures in _ASKED.items():
+        asked = [pooled[figure] for figure in figures if figure in pooled]
+        if asked:
+            pairs = count(asked[0].difference.summary.count, "pair")
+            told = "; ".join(map(_told, asked))
+            sentences.append(
+                f"{question} {asked[0].reference} minus random, {pairs}: {told}."
+            )
+    return " ".join(sentences) or None
 
 
 def _told(one: Contrast) -> str:
     """The contrast is the method's minus the reference's; here it is turned round."""
     summary = one.difference.summary
-    text = f"{QUESTIONS[one.figure][0]} {-summary.mean:+.4f}"
+    text = f"{name_of(one)} {-summary.mean:+.4f}"
     if summary.interval is None or summary.count < FEWEST:
         return f"{text}, which so few pairs can't show"
     low, high = -summary.interval[1], -summary.interval[0]

@@ -53,6 +53,13 @@ _COSTS: dict[Cost, str] = {
     "latency_undisturbed_ms": "latency",
 }
 
+_VOLUMES: dict[str, str] = {
+    "hypervolume_by_parameters": "hypervolume by parameters",
+    "hypervolume_by_latency": "hypervolume by latency",
+}
+_COMPARED = _VOLUMES | {figure: name for figure, (name, _) in QUESTIONS.items()}
+"""Names of all that methods are compared by."""
+
 NOTES = (
     (
         "Mean ± standard deviation over the seeds, in brackets the 95 % interval of the"
@@ -68,7 +75,8 @@ NOTES = (
         " share that a method's networks dominate of the rectangle around the set's"
         " networks that are inside their budgets: more is better, within one set and"
         " one cost. Fronts are of the budgets and seeds that every method has, and of"
-        " the best of these on test."
+        " the best of these on test; differences of hypervolume are of one seed's"
+        " networks, in the rectangle around those of the two methods alone."
     ),
 )
 
@@ -209,13 +217,18 @@ def contrast_table(found: Sequence[Contrast]) -> Table:
     )
 
 
+def name_of(one: Contrast) -> str:
+    """What a difference is of, in words."""
+    return _COMPARED[one.figure]
+
+
 def _contrast(one: Contrast) -> tuple[str, ...]:
     form = "+,.0f" if one.figure == "parameters" else "+.4f"
     summary = one.difference.summary
     return (
         one.method,
-        one.dataset or "all",
-        QUESTIONS[one.figure][0],
+        "all" if len(one.datasets) > 1 else one.datasets[0],
+        name_of(one),
         str(summary.count),
         f"{summary.mean:{form}}",
         _interval(summary.interval, form),
