@@ -7,6 +7,7 @@ from typing import Any
 from zonas_edge.compare.findings import contrasts, fronts
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import summarise
+from zonas_edge.learner import default_batch
 from zonas_edge.report.chance import against_chance
 from zonas_edge.report.comparison import search_words
 from zonas_edge.report.questions import (
@@ -40,6 +41,9 @@ def _older_recipe(result: dict[str, Any]) -> str:
         # what has no default is another on every data set
         if own.get(name) not in {value, MISSING}
     }
+    batch = result["settings"]["retrain"].get("batch_size")
+    if batch not in {None, default_batch(result["dataset"]["train"])}:
+        apart["batch"] = batch
     return ", ".join(f"{name} {value}" for name, value in apart.items())
 
 

@@ -36,6 +36,7 @@ def row_of(run: Path) -> dict[str, Any]:
         "epochs_run": search["epochs"],
         "retrain_epochs": request["retrain_epochs"],
         "trial_epochs": request["trial_epochs"],
+        "search_images": request["search_images"],
         "method": request["method"],
         "alpha_updates": search["alpha_updates"],
         "mean_maximum": search["mean_maximum"],

@@ -1,14 +1,18 @@
-"""What a request says of the images that a search learns from."""
+"""What a request asks for, and what a run that was begun holds to of it."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.test_begin import a_request
+from zonas_edge.artifact import create_run
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
+from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.request import Request, halves
+from zonas_edge.pipeline.retrain import retrain_settings, run_retrain
 from zonas_edge.pipeline.search import search_settings
 
 
@@ -52,8 +56,32 @@ def test_a_published_batch_is_that_of_the_whole_set(
     assert search_settings(asked, known).batch_size == batch
 
 
+def test_what_is_no_number_of_images_is_no_request() -> None:
+    damaged = a_request().to_dict() | {"search_images": "many"}
+    with pytest.raises(UsageError, match="no request that can be read"):
+        Request.from_dict(damaged, "run.json")
+
+
+def test_a_retraining_begun_by_another_recipe_is_not_gone_on_with(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    run, asked = create_run(tmp_path, "one"), a_request()
+    settings = asdict(retrain_settings(asked, digits))
+    run.update(retrain_settings=settings | {"batch_size": 128})
+    run.retrain_checkpoint.touch()
+    with pytest.raises(UsageError) as caught:
+        run_retrain(run, asked, digits, lambda *_: None)
+    assert str(caught.value) == (
+        f"{run.path}: its retraining was begun with batch size 128, and would go on"
+        " with 32"
+    )
+    assert caught.value.hint == f"zonas-edge retrain one --out {tmp_path}"
+
+
 def test_a_run_goes_on_under_the_same_images_alone() -> None:
     asked = replace(a_request(), search_images=500)
     kept = Request.from_dict(asked.to_dict(), "run.json")
     assert kept == asked
+    before = {k: v for k, v in asked.to_dict().items() if k != "search_images"}
+    assert Request.from_dict(before, "run.json") == a_request()
     assert a_request().difference(kept) == "search-images is None, the run's is 500"

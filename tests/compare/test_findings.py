@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.compare.rows import a_grid, a_row
-from zonas_edge.compare.findings import contrasts, findings, fronts
+from zonas_edge.compare.findings import COVERAGES, contrasts, findings, fronts
 from zonas_edge.compare.row import Row
+from zonas_edge.compare.statistics import Difference
 
 
 def test_a_group_is_what_differs_by_its_seed_alone() -> None:
@@ -69,26 +70,55 @@ def test_a_method_of_one_set_among_several_is_compared_on_that_alone() -> None:
     assert told == {(("digits",), True)}
 
 
-def test_fronts_are_compared_seed_by_seed_in_the_rectangle_of_both_methods() -> None:
-    """1,000 to 2,000 parameters by 0.8 to 0.9; a third method would widen it."""
+def dominated(rows: list[Row]) -> dict[tuple[str, str], Difference]:
+    return {
+        (one.method, one.figure): one.difference
+        for one in contrasts(rows, "a")
+        if one.figure in COVERAGES
+    }
+
+
+def test_a_share_dominated_is_of_one_seed_s_networks_and_of_no_third_method() -> None:
+    """Seed 0: a dominates one of b's two, b none; seed 1: neither; seed 2: b's does."""
+
+    def wide(method: str, accuracy: float, parameters: int) -> Row:
+        return a_row(
+            method,
+            profile="pi-2000",
+            budget=2000,
+            accuracy=accuracy,
+            parameters=parameters,
+        )
+
     rows = [
-        a_row("a", 0, accuracy=0.9, parameters=1000, budget=2000),
-        a_row("b", 0, accuracy=0.85, parameters=1500, budget=2000),
-        a_row("a", 1, accuracy=0.8, parameters=1200, budget=2000),
-        a_row("b", 1, accuracy=0.9, parameters=2000, budget=2000),
-        a_row("c", 0, accuracy=0.1, parameters=10, budget=2000),
-        a_row("c", 1, accuracy=0.99, parameters=20, budget=2000),
+        a_row("a", 0, accuracy=0.9, parameters=900),
+        a_row("b", 0, accuracy=0.85, parameters=950),
+        wide("a", accuracy=0.9, parameters=1500),
+        wide("b", accuracy=0.95, parameters=1200),
+        a_row("a", 1, accuracy=0.8, parameters=900),
+        a_row("b", 1, accuracy=0.8, parameters=900),
+        a_row("a", 2, accuracy=0.8, parameters=900),
+        a_row("b", 2, accuracy=0.8, parameters=800),
+        a_row("c", 0, accuracy=0.99, parameters=1),
     ]
-    found = {
-        (one.method, one.figure): one.difference.summary for one in contrasts(rows, "a")
-    }
-    summary = found["b", "hypervolume_by_parameters"]
-    assert summary.count == 2
-    assert summary.mean == pytest.approx(((0.25 - 1.0) + (0.0 - 0.0)) / 2)
+    found = dominated(rows)["b", "dominated_by_parameters"].summary
+    # b's share minus a's: 1/2 - 1/2, since 1,200 parameters dominate 1,500; 0; 1 - 0
+    assert found.count == 3
+    assert found.mean == pytest.approx((0.0 + 0.0 + 1.0) / 3)
     untimed = [replace(row, latency_undisturbed_ms=None) for row in rows]
-    assert "hypervolume_by_latency" not in {
-        one.figure for one in contrasts(untimed, "a")
-    }
+    assert ("b", "dominated_by_latency") in dominated(rows)
+    assert ("b", "dominated_by_latency") not in dominated(untimed)
+
+
+def test_a_network_beyond_its_budget_neither_dominates_nor_is_dominated() -> None:
+    rows = [
+        a_row("a", 0, accuracy=0.9, parameters=500),
+        a_row("b", 0, accuracy=0.8, parameters=1001),
+        a_row("a", 1, accuracy=0.9, parameters=500),
+        a_row("b", 1, accuracy=0.8, parameters=1000),
+    ]
+    found = dominated(rows)["b", "dominated_by_parameters"].summary
+    assert (found.count, found.mean) == (1, -1.0)
 
 
 def test_the_same_networks_under_a_second_budget_show_nothing_more() -> None:
@@ -108,7 +138,7 @@ def test_the_same_networks_under_a_second_budget_show_nothing_more() -> None:
 
 
 def test_a_network_beyond_its_budget_does_not_stretch_the_rectangle() -> None:
-    """Only those within their budgets span it: 1 by 1000 to 2000 parameters."""
+    """Only those within their budgets span it: 0.1 by 1000 to 2000 parameters."""
     rows = [
         a_row("a", 0, accuracy=0.8, parameters=1000),
         a_row("a", 0, profile="pi-2000", budget=2000, accuracy=0.9, parameters=2000),
@@ -153,6 +183,26 @@ def test_a_network_that_fails_its_profile_does_not_stretch_it_either() -> None:
     found = {one.method: one for one in fronts(rows) if one.cost == "parameters"}
     assert found["b"].hypervolume == 0.0
     assert found["a"].hypervolume == fronts(rows[:2])[0].hypervolume
+
+
+def test_a_seed_s_front_counts_no_network_beyond_its_budget() -> None:
+    """1 by 1 inside: the larger budget would have room for b's second network."""
+    rows = [
+        a_row("a", 0, accuracy=0.8, parameters=1000),
+        a_row("b", 0, accuracy=0.9, parameters=1500),
+        *(
+            replace(row, profile="pi-2000", budget=2000)
+            for row in (
+                a_row("a", 0, accuracy=0.9, parameters=1500),
+                a_row("b", 0, accuracy=0.8, parameters=1900),
+            )
+        ),
+    ]
+    found = {one.method: one for one in fronts(rows) if one.cost == "parameters"}
+    assert found["a"].hypervolume == pytest.approx(0.5)  # 1,500 of 1,000 to 2,000
+    assert found["b"].hypervolume == 0.0
+    assert found["b"].by_seed is not None
+    assert found["b"].by_seed.mean == 0.0
 
 
 def test_a_row_survives_its_json() -> None:

@@ -3,16 +3,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonas_edge.compare.front import Point, Rectangle, hypervolume, pareto
+from zonas_edge.compare.front import (
+    Point,
+    Rectangle,
+    coverage,
+    dominates,
+    hypervolume,
+    pareto,
+)
 
 SIDE = 8
 POINTS = st.lists(
     st.tuples(st.integers(0, SIDE), st.integers(0, SIDE)), min_size=1, max_size=12
 )
-
-
-def dominates(one: Point, other: Point) -> bool:
-    return one != other and one[0] <= other[0] and one[1] >= other[1]
 
 
 @given(POINTS)
@@ -42,6 +45,27 @@ def test_what_lies_outside_of_the_rectangle_dominates_nothing_of_it() -> None:
     rectangle = Rectangle(0, 10, 0.5, 1.0)
     assert hypervolume([(11.0, 1.0), (5.0, 0.4)], rectangle) == 0.0
     assert hypervolume([(11.0, 1.0), (5.0, 0.75)], rectangle) == 0.25
+
+
+def test_one_network_dominates_another_that_is_worse_in_one_respect_alone() -> None:
+    assert dominates((1.0, 0.9), (1.0, 0.8))
+    assert dominates((1.0, 0.9), (2.0, 0.9))
+    assert not dominates((1.0, 0.9), (1.0, 0.9))
+    assert not dominates((1.0, 0.8), (2.0, 0.9))
+
+
+@given(POINTS, POINTS)
+def test_what_is_covered_is_not_on_the_front_of_both_together(
+    ours: list[Point], theirs: list[Point]
+) -> None:
+    front = set(pareto([*ours, *theirs]))
+    inside = {point for point in theirs if point not in pareto(theirs)}
+    beaten = sum(
+        point not in front for point in theirs if point not in inside
+    )  # on the front of their own, so that it was one of ours
+    dominated = coverage(ours, theirs) * len(theirs)
+    assert beaten <= round(dominated) <= beaten + sum(p in inside for p in theirs)
+    assert coverage(ours, ours) * len(ours) == sum(p not in pareto(ours) for p in ours)
 
 
 def test_one_network_alone_spans_no_rectangle() -> None:

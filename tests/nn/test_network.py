@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tests.strategies import SPACE, architectures, stage_of
 from zonas_edge.architecture import Architecture, largest
-from zonas_edge.nn.network import Network, recalibrate
+from zonas_edge.nn.network import Cell, Network, recalibrate
 from zonas_edge.nn.ops import average_pool
 from zonas_edge.space import Op, TaskSpec
 
@@ -59,6 +59,25 @@ def test_in_evaluation_an_image_has_the_same_logits_alone_and_in_a_batch(
         together = network(batch)
         alone = torch.cat([network(image[None]) for image in batch])
     torch.testing.assert_close(together, alone)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_gray_image_goes_through_the_cells_in_the_fast_layout(
+    *, training: bool
+) -> None:
+    none = (Op.NONE, None)
+    pool = stage_of((none, none, none, (Op.AVG_POOL, None), none, none))
+    network = network_of(Architecture(4, (pool,) * 3)).train(training)
+    seen: list[bool] = []
+    for cell in network.modules():
+        if isinstance(cell, Cell):
+            cell.register_forward_pre_hook(
+                lambda _, given: seen.append(
+                    given[0].is_contiguous(memory_format=torch.channels_last)
+                )
+            )
+    network(batches(1)[0])
+    assert seen == [True] * 3
 
 
 @settings(max_examples=5)

@@ -1,4 +1,6 @@
-"""One sentence on whether a search is better than chance."""
+"""Whether a search is better than chance, in words."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -23,21 +25,35 @@ def said(rows: list[Row]) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("gains", "verdict"),
+    ("gains", "verdict", "share"),
     [
         # mean 0.02, t(2) 4.303 of 0.01 / sqrt(3): +-0.0248
-        ([0.01, 0.02, 0.03], "+0.0200 (95 % -0.0048 to +0.0448), not shown"),
-        ([0.02, 0.02, 0.03], "+0.0233 (95 % +0.0090 to +0.0377), better"),
-        ([-0.02, -0.02, -0.03], "-0.0233 (95 % -0.0377 to -0.0090), worse"),
+        ([0.01, 0.02, 0.03], "+0.0200 (95 % -0.0048 to +0.0448), not shown", 1),
+        ([0.02, 0.02, 0.03], "+0.0233 (95 % +0.0090 to +0.0377), better", 1),
+        ([-0.02, -0.02, -0.03], "-0.0233 (95 % -0.0377 to -0.0090), worse", -1),
     ],
 )
 def test_a_difference_is_shown_if_its_interval_excludes_zero(
-    gains: list[float], verdict: str
+    gains: list[float], verdict: str, share: int
 ) -> None:
+    # networks of one size: the more accurate one dominates the other
+    word = "better" if share > 0 else "worse"
+    whole = f"{share:+.4f} (95 % {share:+.4f} to {share:+.4f}), {word}"
     assert said(pairs(gains)) == (
         "Better than chance? zo-darts++ minus random, 3 pairs:"
         f" test accuracy {verdict}; test AUC {verdict}."
+        " More for a device? zo-darts++ minus random, 3 pairs: share dominated, by"
+        f" parameters {whole}; share dominated, by latency {whole}."
     )
+
+
+def test_a_figure_that_fewer_pairs_have_tells_how_many() -> None:
+    rows = pairs([0.01, 0.02, 0.03, 0.02])
+    rows[0] = replace(rows[0], latency_undisturbed_ms=None)
+    text = said(rows)
+    assert text is not None
+    assert "4 pairs: share dominated, by parameters +1.0000 (95 %" in text
+    assert "share dominated, by latency +1.0000 of 3 pairs (95 %" in text
 
 
 @pytest.mark.parametrize("gains", [[0.05], [0.05, 0.05]], ids=["one", "two"])
@@ -45,7 +61,7 @@ def test_few_pairs_show_nothing_however_alike_they_are(gains: list[float]) -> No
     text = said(pairs(gains))
     assert text is not None
     few = "+0.0500, which so few pairs can't show"
-    assert text.endswith(f": test accuracy {few}; test AUC {few}.")
+    assert f": test accuracy {few}; test AUC {few}." in text
     contrast, *_ = contrast_table(contrasts(pairs(gains), "zo-darts++")).rows
     assert contrast[-1] == "too few"
 

@@ -20,7 +20,11 @@ from zonas_edge.compare.pictures import (
     Sizes,
 )
 from zonas_edge.compare.results import Comparison
-from zonas_edge.report.comparison import comparison_renderable, write_tables
+from zonas_edge.report.comparison import (
+    comparison_renderable,
+    search_words,
+    write_tables,
+)
 from zonas_edge.report.plots import draw
 from zonas_edge.report.questions import overview_tables, question_tables
 from zonas_edge.report.table import Table
@@ -45,6 +49,13 @@ def a_comparison() -> Comparison:
         mixed=("the code is of several commits: abc, def",),
         exit_code=3,
     )
+
+
+def test_the_images_of_a_search_are_told_where_they_are_a_part() -> None:
+    settings = {"epochs": 2, "trial_epochs": 1}
+    assert search_words(settings) == ["2 search epochs", "1 epoch of trials"]
+    part = settings | {"search_images": 1000}
+    assert search_words(part)[0] == "2 search epochs on about 1,000 images"
 
 
 def test_the_terminal_shows_a_table_a_question(golden: Golden) -> None:

@@ -79,8 +79,8 @@ SearchImages = Annotated[
     typer.Option(
         metavar="N",
         min=2,
-        help="Images of train that the search learns from, at most, each class by its"
-        " share; else all. Trials and retraining take all.",
+        help="Images of train that the search learns from, about so many, each class"
+        " by its share; else all. Trials and retraining take all.",
     ),
 ]
 DeviceName = Annotated[Device, typer.Option(help="What computes.")]

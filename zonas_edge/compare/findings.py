@@ -5,13 +5,19 @@ of several data sets together, give the same tables as the comparison that made 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 from typing import Literal, TypeVar, get_args
 
-from zonas_edge.compare.front import Point, Rectangle, hypervolume, pareto
+from zonas_edge.compare.front import (
+    Point,
+    Rectangle,
+    coverage,
+    hypervolume,
+    pareto,
+)
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import Difference, Summary, difference, summarise
 
@@ -38,15 +44,16 @@ COMPARED: tuple[Figure, ...] = (
 Cost = Literal["parameters", "latency_undisturbed_ms"]
 COSTS: tuple[Cost, ...] = get_args(Cost)
 
-Volume = Literal["hypervolume_by_parameters", "hypervolume_by_latency"]
-VOLUMES: dict[Cost, Volume] = {
-    "parameters": "hypervolume_by_parameters",
-    "latency_undisturbed_ms": "hypervolume_by_latency",
+Coverage = Literal["dominated_by_parameters", "dominated_by_latency"]
+COVERAGES: Mapping[Coverage, Cost] = {
+    "dominated_by_parameters": "parameters",
+    "dominated_by_latency": "latency_undisturbed_ms",
 }
-"""What is told of a front against each cost."""
+"""Shares of the other's networks that a method dominates, and the costs of these."""
 
 _Item = TypeVar("_Item")
-_Pairs = list[tuple[float, float]]
+_Pairs = dict[tuple[str, int], tuple[float, float]]
+"""A method's figure and the reference's, by data set and seed."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,10 @@ class Contrast:
 
     Args:
         datasets: of the pairs.
-        pooled: True of all that both methods have; False of one among several.
+        pooled: True of all pairs that there are; False of one data set among several.
         method: minus the ``reference``.
         reference: the method that the others are compared with.
-        figure: of which the difference is taken; a hypervolume is that of one seed's
-            networks, in the rectangle around those of both methods on the data set.
+        figure: of which the difference is taken.
         difference: of the method minus the reference.
     """
 
@@ -86,7 +92,7 @@ class Contrast:
     pooled: bool
     method: str
     reference: str
-    figure: Figure | Volume
+    figure: Figure | Coverage
     difference: Difference
 
 
@@ -101,9 +107,9 @@ class Front:
         count: networks; of the budgets and seeds that every method has, since more
             networks reach further by chance alone.
         points: not dominated by another of the same method.
-        hypervolume: of these points, in the rectangle around the networks of all
-            methods that are inside their budgets; what is larger dominates nothing.
-        volumes: those of the networks of each seed, in the same rectangle.
+        hypervolume: of those inside their budgets, in the rectangle around such
+            networks of all methods; by parameters it reaches to the largest budget.
+        by_seed: of the networks of one seed, over the seeds; the same rectangle.
     """
 
     dataset: str
@@ -112,13 +118,7 @@ class Front:
     count: int
     points: tuple[Point, ...]
     hypervolume: float | None
-    volumes: tuple[tuple[int, float], ...]
-
-    @property
-    def by_seed(self) -> Summary | None:
-        """The hypervolumes of the seeds together; None where there is none."""
-        found = [volume for _, volume in self.volumes]
-        return summarise(found) if found else None
+    by_seed: Summary | None
 
 
 def findings(rows: Sequence[Row]) -> tuple[Finding, ...]:
@@ -141,88 +141,96 @@ def values_of(rows: Sequence[Row], figure: Figure) -> list[float]:
 
 
 def contrasts(rows: Sequence[Row], reference: str) -> tuple[Contrast, ...]:
-    """Each other method against the reference, pooled, and where several, by data set.
+    """Each other method against the reference: pooled and, of several, by data set.
 
     Networks are set against each other under the same data set, profile (with its
-    budget) and seed; what has no partner is left out. Their figures are averaged over
-    the profiles before anything is told of them: one seed may well be one and the same
-    network under two budgets, and would otherwise count twice. A front is that of one
-    seed's networks under all profiles anyway.
+    budget) and seed; what has no partner is left out. A seed is one pair, whatever the
+    number of its profiles: it may well be one and the same network under two budgets,
+    which would otherwise count twice.
     """
     found = []
     for method in _distinct(row.method for row in rows):
-        sets = [] if method == reference else _in_common(rows, method, reference)
-        scopes = [tuple(sets)] + ([(name,) for name in sets] if len(sets) > 1 else [])
+        met = {} if method == reference else _met(rows, method, reference)
         for figure, pairs_of in _COMPARISONS.items():
-            for scope in scopes:
-                own = [row for row in rows if row.dataset in scope]
-                if pairs := pairs_of(own, method, reference):
-                    found.append(
-                        Contrast(
-                            datasets=scope,
-                            pooled=scope == scopes[0],
-                            method=method,
-                            reference=reference,
-                            figure=figure,
-                            difference=difference(pairs),
-                        )
-                    )
+            pairs = pairs_of(met)
+            datasets = _distinct(dataset for dataset, _ in pairs)
+            scopes = [tuple(datasets)] if datasets else []
+            if len(datasets) > 1:
+                scopes += [(dataset,) for dataset in datasets]
+            found += [
+                Contrast(
+                    datasets=scope,
+                    pooled=scope == scopes[0],
+                    method=method,
+                    reference=reference,
+                    figure=figure,
+                    difference=difference(
+                        [pair for key, pair in pairs.items() if key[0] in scope]
+                    ),
+                )
+                for scope in scopes
+            ]
     return tuple(found)
 
 
-def _in_common(rows: Sequence[Row], method: str, reference: str) -> list[str]:
-    """Data sets on which there are networks of both."""
-    ours, theirs = (
-        _distinct(row.dataset for row in rows if row.method == name)
-        for name in (method, reference)
-    )
-    return [name for name in ours if name in theirs]
+_Met = Mapping[tuple[str, int], Sequence[tuple[Row, Row]]]
+"""A method's networks and the reference's under the same profile, by set and seed."""
 
 
-def _pairs(figure: Figure, rows: Sequence[Row], method: str, reference: str) -> _Pairs:
-    """A figure of both methods' networks, a pair a data set and seed."""
-    sides: tuple[dict[tuple[str, str, int], float], ...] = tuple(
-        {
-            (row.dataset, row.profile, row.seed): float(value)
-            for row in rows
-            if row.method == name and (value := getattr(row, figure)) is not None
-        }
-        for name in (method, reference)
-    )
-    first, second = sides
-    met: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
-    for key in first:
-        if key in second:
-            dataset, _, seed = key
-            met[dataset, seed].append((first[key], second[key]))
-    return [
-        (fmean(ours for ours, _ in own), fmean(theirs for _, theirs in own))
-        for own in met.values()
-    ]
-
-
-def _volume_pairs(
-    cost: Cost, rows: Sequence[Row], method: str, reference: str
-) -> _Pairs:
-    """Hypervolumes of both methods' networks, a pair a data set and seed."""
-    volumes = {
-        (front.dataset, front.method): dict(front.volumes)
-        for front in fronts([row for row in rows if row.method in {method, reference}])
-        if front.cost == cost
+def _met(rows: Sequence[Row], method: str, reference: str) -> _Met:
+    theirs = {
+        (row.dataset, row.profile, row.seed): row
+        for row in rows
+        if row.method == reference
     }
-    return [
-        (volume, theirs[seed])
-        for (dataset, name), ours in volumes.items()
-        if name == method and (theirs := volumes.get((dataset, reference)))
-        for seed, volume in ours.items()
-    ]
+    found: dict[tuple[str, int], list[tuple[Row, Row]]] = defaultdict(list)
+    for row in rows:
+        other = theirs.get((row.dataset, row.profile, row.seed))
+        if row.method == method and other is not None:
+            found[row.dataset, row.seed].append((row, other))
+    return found
 
 
-_COMPARISONS: dict[Figure | Volume, Callable[[Sequence[Row], str, str], _Pairs]] = {
-    **{figure: partial(_pairs, figure) for figure in COMPARED},
-    **{VOLUMES[cost]: partial(_volume_pairs, cost) for cost in COSTS},
+def _means(figure: Figure, met: _Met) -> _Pairs:
+    """A figure's mean over the profiles under which both have it."""
+    found = {}
+    for key, both in met.items():
+        known = [
+            values
+            for values in ((getattr(a, figure), getattr(b, figure)) for a, b in both)
+            if None not in values
+        ]
+        if known:
+            ours, theirs = zip(*known, strict=True)
+            found[key] = (fmean(ours), fmean(theirs))
+    return found
+
+
+def _coverages(cost: Cost, met: _Met) -> _Pairs:
+    """What share of the other's networks inside their budgets each dominates.
+
+    No rectangle decides it, and no other seed's networks; those beyond a budget play no
+    part.
+    """
+    found = {}
+    for key, both in met.items():
+        ours, theirs = (
+            points_of(
+                [row for row in side if row.inside and getattr(row, cost) is not None],
+                cost,
+            )
+            for side in zip(*both, strict=True)
+        )
+        if ours and theirs:
+            found[key] = (coverage(ours, theirs), coverage(theirs, ours))
+    return found
+
+
+_COMPARISONS: Mapping[Figure | Coverage, Callable[[_Met], _Pairs]] = {
+    **{figure: partial(_means, figure) for figure in COMPARED},
+    **{name: partial(_coverages, cost) for name, cost in COVERAGES.items()},
 }
-"""What methods are compared by, and how its pairs are found."""
+"""All that methods are compared by, and how its pairs come about."""
 
 
 def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
@@ -237,11 +245,19 @@ def fronts(rows: Sequence[Row]) -> tuple[Front, ...]:
             known = [row for row in of_dataset if getattr(row, cost) is not None]
             own = _shared(known)
             inside = [row for row in own if row.inside]
-            rectangle = Rectangle.around(points_of(inside, cost)) if inside else None
+            rectangle = _rectangle(inside, cost) if inside else None
             for method in _distinct(row.method for row in own):
                 mine = [row for row in own if row.method == method]
                 found.append(_front(dataset, cost, method, mine, rectangle))
     return tuple(found)
+
+
+def _rectangle(rows: Sequence[Row], cost: Cost) -> Rectangle:
+    """Around networks; by parameters up to what the largest budget allows."""
+    found = Rectangle.around(points_of(rows, cost))
+    if cost != "parameters":
+        return found
+    return replace(found, dearest=float(max(row.budget for row in rows)))
 
 
 def _shared(rows: Sequence[Row]) -> list[Row]:
@@ -261,22 +277,26 @@ def _front(
     rectangle: Rectangle | None,
 ) -> Front:
     points = points_of(rows, cost)
+    inside = [row for row in rows if row.inside]
 
-    def volume(seed: int) -> float | None:
-        own = points_of([row for row in rows if row.seed == seed], cost)
-        return None if rectangle is None else hypervolume(own, rectangle)
+    def volume(own: Sequence[Row]) -> float | None:
+        if rectangle is None:
+            return None
+        return hypervolume(points_of(own, cost), rectangle)
 
-    seeds = _distinct(row.seed for row in rows)
+    volumes = [
+        volume([row for row in inside if row.seed == seed])
+        for seed in _distinct(row.seed for row in rows)
+    ]
+    known = [found for found in volumes if found is not None]
     return Front(
         dataset=dataset,
         cost=cost,
         method=method,
         count=len(points),
         points=pareto(points),
-        hypervolume=None if rectangle is None else hypervolume(points, rectangle),
-        volumes=tuple(
-            (seed, found) for seed in seeds if (found := volume(seed)) is not None
-        ),
+        hypervolume=volume(inside),
+        by_seed=summarise(known) if known else None,
     )
 
 

@@ -1,10 +1,13 @@
 """What a device wants: the same accuracy from a smaller network.
 
-A network is on the front if none is at least as good in both respects and better in
-one. The hypervolume is the share of a rectangle that a front dominates, one figure for
-the whole of it; it means something only beside another one of the same rectangle.
+A network dominates another if it is at least as good in both respects and better in
+one; on the front are those that none dominates. The hypervolume is the share of a
+rectangle that a front dominates, one figure for the whole of it: it means something
+only beside another one of the same rectangle, and where that ends decides how much
+accuracy counts against cost. The coverage sets two methods against each other without
+one.
 
-Source: Zitzler & Thiele (1999) for the hypervolume indicator.
+Source: Zitzler & Thiele (1999) for the hypervolume and for the coverage of two sets.
 """
 
 from collections.abc import Sequence
@@ -40,6 +43,23 @@ class Rectangle:
         costs = [cost for cost, _ in points]
         accuracies = [accuracy for _, accuracy in points]
         return cls(min(costs), max(costs), min(accuracies), max(accuracies))
+
+
+def dominates(one: Point, other: Point) -> bool:
+    """At least as good in both respects, and better in one."""
+    return one != other and one[0] <= other[0] and one[1] >= other[1]
+
+
+def coverage(ours: Sequence[Point], theirs: Sequence[Point]) -> float:
+    """Share of their points that one of ours dominates, from 0 to 1.
+
+    Raises:
+        ValueError: they have none.
+    """
+    if not theirs:
+        raise ValueError("no point that could be dominated")
+    beaten = sum(any(dominates(one, other) for one in ours) for other in theirs)
+    return beaten / len(theirs)
 
 
 def pareto(points: Sequence[Point]) -> tuple[Point, ...]:

@@ -38,7 +38,7 @@ class Settings:
         device: ``cpu`` or ``cuda``, as resolved.
         threads: of torch in every worker, >= 1.
         published_protocol: measure the test split after every retraining epoch too.
-        search_images: of train that every search learns from, at most; None for all.
+        search_images: of train that every search learns from, about; None for all.
     """
 
     epochs: int

@@ -45,7 +45,7 @@ class Wanted:
         epochs: of every search, >= 1.
         retrain_epochs: of every retraining, >= 1.
         trial_epochs: of all trials of a cell's candidates together, >= 0.
-        search_images: of train that every search learns from, at most; None for all.
+        search_images: of train that every search learns from, about; None for all.
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: processes; None = one a GPU, or as many as the CPU has room for.
         threads: of torch in each worker, >= 1.

@@ -40,8 +40,9 @@ class Request:
         flip: the user's word that a mirrored image keeps its class.
         classes: class names for own data, or None.
         data_dir: where the files of known sets lie, or None for the usual places.
-        search_images: of the train split that the search learns from, at most; None
-            for all. Trials and retraining learn from all of them whatever this says.
+        search_images: of the train split that the search learns from, about so many
+            (rounded up a class, and two of each at least); None for all. Trials and
+            retraining learn from all of them whatever this says.
     """
 
     profile: DeviceProfile
@@ -94,7 +95,7 @@ class Request:
                 flip=bool(data["flip"]),
                 classes=tuple(data["classes"]) if data["classes"] else None,
                 data_dir=Path(data["data_dir"]) if data["data_dir"] else None,
-                search_images=data.get("search_images"),
+                search_images=_number(data.get("search_images")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(
@@ -128,6 +129,10 @@ class Request:
             elif a != b:
                 return f"{key.replace('_', '-')} is {a}, the run's is {b}"
         return None
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _known_method(name: str) -> str:
@@ -203,8 +208,8 @@ def halves(
     Args:
         dataset: whose train split is searched on.
         seed: of the run.
-        images: of both halves together, at most; None for all. Each class keeps its
-            share of them, and an image in each half.
+        images: of both halves together; None for all. Each class has its share of
+            them, rounded up, and an image in each half.
     """
     rng = np.random.default_rng(derived_seed(seed, "halves"))
     labels = dataset.train.labels

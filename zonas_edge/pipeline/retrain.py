@@ -8,6 +8,7 @@ from torch import Tensor
 from zonas_edge.artifact import Run
 from zonas_edge.data.batches import DeviceData, Normalisation
 from zonas_edge.data.dataset import Dataset
+from zonas_edge.errors import UsageError
 from zonas_edge.learner import default_batch
 from zonas_edge.nn.build import build
 from zonas_edge.nn.classifier import Classifier
@@ -42,11 +43,15 @@ def run_retrain(
         request: what is asked for.
         dataset: train is learned from, val chooses the epoch.
         on_epoch: told of each epoch.
+
+    Raises:
+        UsageError: it was begun by another recipe, as that of an older version.
     """
     if run.finished("retrain"):
         return
-    blueprint = read_blueprint(run)
     settings = retrain_settings(request, dataset)
+    _check_recipe(run, settings)
+    blueprint = read_blueprint(run)
     data = DeviceData.of(dataset, request.device)
     training = Retraining(blueprint, dataset.task, data=data, settings=settings)
     files = {"log": run.retrain_log, "checkpoint": run.retrain_checkpoint}
@@ -70,6 +75,21 @@ def run_retrain(
             | {"epochs": settings.epochs, "retrain_seconds": seconds}
         )
     run.mark("retrain", "finished")
+
+
+def _check_recipe(run: Run, settings: RetrainSettings) -> None:
+    """See that a checkpoint is of the same recipe, since its schedule is."""
+    begun = run.read().get("retrain_settings")
+    if begun is None or not run.retrain_checkpoint.is_file():
+        return
+    for name, value in asdict(settings).items():
+        if begun.get(name) != value:
+            raise UsageError(
+                f"{run.path}: its retraining was begun with"
+                f" {name.replace('_', ' ')} {begun.get(name)}, and would go on with"
+                f" {value}",
+                f"zonas-edge retrain {run.name} --out {run.path.parent}",
+            )
 
 
 def read_network(run: Run, task: TaskSpec) -> tuple[Classifier, Normalisation]:

@@ -44,7 +44,7 @@ class Asked:
         epochs: of the search, >= 1; 0 for a reference network.
         retrain_epochs: of retraining, >= 1.
         trial_epochs: of all trials of candidates together, >= 0.
-        search_images: of train that the search learns from, at most; None for all.
+        search_images: of train that the search learns from, about; None for all.
         method: a name of ``search.method``, or of a reference network.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of torch, None for its own choice.

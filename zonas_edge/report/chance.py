@@ -7,15 +7,15 @@ networks, and does it reach the same accuracy with smaller or faster ones?
 
 from collections.abc import Iterable
 
-from zonas_edge.compare.findings import VOLUMES, Contrast, Figure, Volume
+from zonas_edge.compare.findings import COVERAGES, Contrast, Coverage, Figure
 from zonas_edge.compare.statistics import FEWEST
 from zonas_edge.report.questions import name_of
 from zonas_edge.report.words import count
 from zonas_edge.search.method import MethodName
 
-_ASKED: dict[str, tuple[Figure | Volume, ...]] = {
+_ASKED: dict[str, tuple[Figure | Coverage, ...]] = {
     "Better than chance?": ("accuracy", "auc"),
-    "More for a device?": tuple(VOLUMES.values()),
+    "More for a device?": tuple(COVERAGES),
 }
 """Questions, and the figures that answer them."""
 
@@ -35,18 +35,21 @@ def against_chance(found: Iterable[Contrast]) -> str | None:
     for question, figures in _ASKED.items():
         asked = [pooled[figure] for figure in figures if figure in pooled]
         if asked:
-            pairs = count(asked[0].difference.summary.count, "pair")
-            told = "; ".join(map(_told, asked))
+            pairs = asked[0].difference.summary.count
+            told = "; ".join(_told(one, pairs) for one in asked)
             sentences.append(
-                f"{question} {asked[0].reference} minus random, {pairs}: {told}."
+                f"{question} {asked[0].reference} minus random,"
+                f" {count(pairs, 'pair')}: {told}."
             )
     return " ".join(sentences) or None
 
 
-def _told(one: Contrast) -> str:
+def _told(one: Contrast, pairs: int) -> str:
     """The contrast is the method's minus the reference's; here it is turned round."""
     summary = one.difference.summary
     text = f"{name_of(one)} {-summary.mean:+.4f}"
+    if summary.count != pairs:
+        text += f" of {count(summary.count, 'pair')}"
     if summary.interval is None or summary.count < FEWEST:
         return f"{text}, which so few pairs can't show"
     low, high = -summary.interval[1], -summary.interval[0]

@@ -62,7 +62,7 @@ def search_words(settings: Mapping[str, Any]) -> list[str]:
     tried = settings.get("trial_epochs", 0)  # older results had no trials
     return [
         count(settings["epochs"], "search epoch")
-        + ("" if images is None else f" on at most {images:,} images"),
+        + ("" if images is None else f" on about {images:,} images"),
         f"{count(tried, 'epoch')} of trials" if tried else "no trials",
     ]
 

@@ -1,11 +1,13 @@
 """The tables of a comparison: one a question, the differences, the fronts."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from zonas_edge.compare.findings import (
     Contrast,
     Cost,
+    Coverage,
     Figure,
     Finding,
     Front,
@@ -53,12 +55,14 @@ _COSTS: dict[Cost, str] = {
     "latency_undisturbed_ms": "latency",
 }
 
-_VOLUMES: dict[str, str] = {
-    "hypervolume_by_parameters": "hypervolume by parameters",
-    "hypervolume_by_latency": "hypervolume by latency",
+_SHARES_DOMINATED: dict[Coverage, str] = {
+    "dominated_by_parameters": "share dominated, by parameters",
+    "dominated_by_latency": "share dominated, by latency",
 }
-_COMPARED = _VOLUMES | {figure: name for figure, (name, _) in QUESTIONS.items()}
-"""Names of all that methods are compared by."""
+_NAMES: dict[Figure | Coverage, str] = {}
+_NAMES.update({figure: name for figure, (name, _) in QUESTIONS.items()})
+_NAMES.update(_SHARES_DOMINATED.items())
+"""Of all that methods are compared by."""
 
 NOTES = (
     (
@@ -71,12 +75,20 @@ NOTES = (
     (
         "A difference is the method's figure minus the reference's under the same data,"
         " budget and seed. A pair is one seed's mean over the budgets, since its"
-        " networks aren't independent, and may be the same one. The hypervolume is the"
-        " share that a method's networks dominate of the rectangle around the set's"
-        " networks that are inside their budgets: more is better, within one set and"
-        " one cost. Fronts are of the budgets and seeds that every method has, and of"
-        " the best of these on test; differences of hypervolume are of one seed's"
-        " networks, in the rectangle around those of the two methods alone."
+        " networks aren't independent, and may be the same one. A network dominates"
+        " another that is no more accurate on test and no smaller, or no faster, and"
+        " not its equal in both; a share dominated is that of the other method's"
+        " networks of the seed, and the difference is this share minus the one that the"
+        " other dominates. No interval is corrected for the number of comparisons."
+    ),
+    (
+        "The hypervolume is the share that a method's networks dominate of the"
+        " rectangle around the set's networks that are inside their budgets, by"
+        " parameters up to the largest budget: more is better, within one set and one"
+        " cost. Where the rectangle ends decides how much accuracy counts against cost:"
+        " by latency the slowest network dominates nothing, however accurate. Fronts"
+        " are of the budgets and seeds that every method has, and of the best of these"
+        " on test."
     ),
 )
 
@@ -209,25 +221,26 @@ def _mean_and_sd(summary: Summary, form: str) -> str:
 
 def contrast_table(found: Sequence[Contrast]) -> Table:
     """Each method against the reference."""
+    sets = {name for one in found for name in one.datasets}
     return Table(
         f"Differences from {found[0].reference}" if found else "Differences",
         ("method", "data", "figure", "pairs", "mean", "95 %, t", "95 %, bootstrap", ""),
-        tuple(_contrast(one) for one in found),
+        tuple(_contrast(one, sets) for one in found),
         left=3,
     )
 
 
 def name_of(one: Contrast) -> str:
     """What a difference is of, in words."""
-    return _COMPARED[one.figure]
+    return _NAMES[one.figure]
 
 
-def _contrast(one: Contrast) -> tuple[str, ...]:
+def _contrast(one: Contrast, sets: AbstractSet[str]) -> tuple[str, ...]:
     form = "+,.0f" if one.figure == "parameters" else "+.4f"
     summary = one.difference.summary
     return (
         one.method,
-        "all" if len(one.datasets) > 1 else one.datasets[0],
+        "all" if 1 < len(one.datasets) == len(sets) else ", ".join(one.datasets),
         name_of(one),
         str(summary.count),
         f"{summary.mean:{form}}",

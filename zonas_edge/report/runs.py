@@ -196,7 +196,7 @@ def _choice(summary: dict[str, Any]) -> dict[str, Any]:
 def _progress(found: dict[str, Any], *, decides: bool) -> str:
     """How long was searched, and what came of it."""
     epochs = count(found["epochs"], "epoch")
-    if "images" in found:
+    if found["epochs"] and "images" in found:
         epochs += f" on {found['images']:,} train images"
     if not decides:
         return f"uniform draws, weights trained for {epochs}"
