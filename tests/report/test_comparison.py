@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from tests.compare.rows import a_grid, a_row
-from zonas_edge.compare.findings import findings
+from zonas_edge.compare.findings import contrasts, findings
 from zonas_edge.compare.pictures import (
     Cloud,
     Course,
@@ -20,13 +20,19 @@ from zonas_edge.compare.pictures import (
     Sizes,
 )
 from zonas_edge.compare.results import Comparison
+from zonas_edge.compare.statistics import Summary
 from zonas_edge.report.comparison import (
     comparison_renderable,
     search_words,
     write_tables,
 )
 from zonas_edge.report.plots import draw
-from zonas_edge.report.questions import overview_tables, question_tables
+from zonas_edge.report.questions import (
+    contrast_table,
+    overview_tables,
+    question_tables,
+    summary_text,
+)
 from zonas_edge.report.table import Table
 
 Golden = Callable[[str, str], None]
@@ -49,6 +55,23 @@ def a_comparison() -> Comparison:
         mixed=("the code is of several commits: abc, def",),
         exit_code=3,
     )
+
+
+def test_an_interval_ends_where_its_figure_can_t_go() -> None:
+    wide = Summary(3, 0.5, 0.7, (-1.2, 2.2))
+    assert summary_text(wide, ".1f", share=False) == "0.5 ± 0.7 (0.0 to 2.2)"
+    assert summary_text(wide, ".1f", share=True) == "0.5 ± 0.7 (0.0 to 1.0)"
+    rows = [
+        a_row(method, seed, accuracy=0.8 + gain)
+        for seed, own in enumerate((0.1, 0.1, -0.1))
+        for method, gain in (("zo-darts++", own), ("random", 0.0))
+    ]
+    (told,) = [
+        line
+        for line in contrast_table(contrasts(rows, "zo-darts++")).rows
+        if line[2] == "share dominated, by parameters"
+    ]
+    assert told[4:6] == ("-0.3333", "-1.0000 to +1.0000")  # t: 2.87 each way
 
 
 def test_the_images_of_a_search_are_told_where_they_are_a_part() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from zonas_edge.compare.findings import COVERAGES, Contrast, Coverage, Figure
 from zonas_edge.compare.statistics import FEWEST
-from zonas_edge.report.questions import name_of
+from zonas_edge.report.questions import interval_of, name_of
 from zonas_edge.report.words import count
 from zonas_edge.search.method import MethodName
 
@@ -50,8 +50,9 @@ def _told(one: Contrast, pairs: int) -> str:
     text = f"{name_of(one)} {-summary.mean:+.4f}"
     if summary.count != pairs:
         text += f" of {count(summary.count, 'pair')}"
-    if summary.interval is None or summary.count < FEWEST:
+    interval = interval_of(one)
+    if interval is None or summary.count < FEWEST:
         return f"{text}, which so few pairs can't show"
-    low, high = -summary.interval[1], -summary.interval[0]
+    low, high = -interval[1], -interval[0]
     verdict = "better" if low > 0 else "worse" if high < 0 else "not shown"
     return f"{text} (95 % {low:+.4f} to {high:+.4f}), {verdict}"

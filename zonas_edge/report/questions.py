@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from zonas_edge.compare.findings import (
+    COVERAGES,
     Contrast,
     Cost,
     Coverage,
@@ -169,14 +170,15 @@ def summary_text(summary: Summary, form: str, *, share: bool) -> str:
     Args:
         summary: of a figure; few values have no interval that is worth telling.
         form: of each number.
-        share: whether the figure lies between 0 and 1.
+        share: whether the figure is no more than 1; none is less than 0.
     """
     text = _mean_and_sd(summary, form)
     if summary.interval is None or summary.count < FEWEST:
         return text
     low, high = summary.interval
+    low = max(low, 0.0)
     if share:
-        low, high = max(low, 0.0), min(high, 1.0)
+        high = min(high, 1.0)
     return f"{text} ({low:{form}} to {high:{form}})"
 
 
@@ -235,6 +237,14 @@ def name_of(one: Contrast) -> str:
     return _NAMES[one.figure]
 
 
+def interval_of(one: Contrast) -> tuple[float, float] | None:
+    """A difference's t-interval, as far as there can be such a difference."""
+    found = one.difference.summary.interval
+    if found is None or one.figure not in COVERAGES:
+        return found
+    return max(found[0], -1.0), min(found[1], 1.0)
+
+
 def _contrast(one: Contrast, sets: AbstractSet[str]) -> tuple[str, ...]:
     form = "+,.0f" if one.figure == "parameters" else "+.4f"
     summary = one.difference.summary
@@ -244,7 +254,7 @@ def _contrast(one: Contrast, sets: AbstractSet[str]) -> tuple[str, ...]:
         name_of(one),
         str(summary.count),
         f"{summary.mean:{form}}",
-        _interval(summary.interval, form),
+        _interval(interval_of(one), form),
         _interval(one.difference.bootstrap, form),
         _zero(summary),
     )
