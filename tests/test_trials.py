@@ -52,11 +52,11 @@ def test_rounds_share_the_steps_and_halve_the_networks(
 @pytest.mark.parametrize(
     ("candidates", "steps", "expected"),
     [
-        (24, 2560, (Round(16, 40), Round(8, 80), Round(4, 160), Round(2, 320))),
-        (24, 2559, (Round(8, 106), Round(4, 212), Round(2, 424))),
+        (24, 10240, (Round(16, 160), Round(8, 320), Round(4, 640), Round(2, 1280))),
+        (24, 10239, (Round(8, 426), Round(4, 852), Round(2, 1704))),
         (5, 100_000, (Round(4, 12500), Round(2, 25000))),
-        (24, 80, (Round(2, 40),)),
-        (24, 79, ()),
+        (24, 320, (Round(2, 160),)),
+        (24, 319, ()),
         (1, 100_000, ()),
         (24, 0, ()),
     ],

@@ -23,7 +23,7 @@ from zonas_edge.space import TaskSpec
 MOST = 16
 """Networks in the first round, at most; a power of two."""
 
-LEAST_STEPS = 40
+LEAST_STEPS = 160
 """A shorter training tells too little (benchmarks/LOG.md); fewer networks enter."""
 
 

@@ -50,11 +50,12 @@ def stop(
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_a_run_stopped_at_random_points_ends_in_the_same_bytes(
-    bench: Bench, done: Bench
+    bench: Bench,
 ) -> None:
     draw = random.Random(0)  # noqa: S311 - places, no secrets
     folder = bench.folder / "exports" / "cut"
-    words = a_run("cut")
+    # trials too: two of them, of half of eleven epochs each
+    words = [*a_run("cut"), "--trial-epochs", "11"]
 
     code, noise = stop(
         bench,
@@ -67,7 +68,8 @@ def test_a_run_stopped_at_random_points_ends_in_the_same_bytes(
     assert code == 130
     assert noise.endswith(
         "interrupted; go on with: zonas-edge run --profile ./small.toml --dataset"
-        " ./bands.npz --epochs 3 --retrain-epochs 3 --name cut --threads 1 --resume\n"
+        " ./bands.npz --epochs 3 --retrain-epochs 3 --name cut --threads 1"
+        " --trial-epochs 11 --resume\n"
     )
     words = [*words, "--resume"]
     places = [
@@ -86,7 +88,9 @@ def test_a_run_stopped_at_random_points_ends_in_the_same_bytes(
 
     assert made.returncode == 0, made.stderr
     assert "warning" not in made.stderr.replace("warning: the search has", "")
-    whole = done.folder / "exports" / "whole"
+    whole = bench.folder / "exports" / "whole"
+    made = bench.run(*a_run("whole"), "--trial-epochs", "11")
+    assert made.returncode == 0, made.stderr
     for name in ("architecture.json", "weights.pt"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
     for name in ("history.jsonl", "trials.jsonl", "retrain.jsonl"):

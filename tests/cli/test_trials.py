@@ -27,9 +27,9 @@ def read(file: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """A bench with a search with six trials."""
+    """A bench with a search with six trials, of 30 steps an epoch together."""
     found = furnish(tmp_path_factory.mktemp("trials"))
-    made = found.run(*a_search("original", "--trial-epochs", "16"))
+    made = found.run(*a_search("original", "--trial-epochs", "43"))
     assert made.returncode == 0, made.stderr
     told = "trials      4 networks in 6 short trainings; the winner (number "
     assert told in made.stdout
@@ -53,8 +53,8 @@ def reopened(folder: Path) -> None:
 def test_the_winner_of_the_trials_is_the_network(tried: Path) -> None:
     log, kept = rows(tried / "trials.jsonl"), read(tried / "candidates.json")
     assert [(row["number"], row["round"], row["steps"]) for row in log] == [
-        *((number, 1, 60) for number in range(1, 5)),
-        *((number, 2, 120) for number in range(5, 7)),
+        *((number, 1, 161) for number in range(1, 5)),
+        *((number, 2, 322) for number in range(5, 7)),
     ]
     first = sorted(log[:4], key=lambda row: row["val_loss"])
     assert [row["candidate"] for row in log[4:]] == [
@@ -66,7 +66,7 @@ def test_the_winner_of_the_trials_is_the_network(tried: Path) -> None:
         "trials": 6,
         "entrants": 4,
         "winner": best["candidate"],
-        "steps": 120,
+        "steps": 322,
         "val_loss": best["val_loss"],
         "val_accuracy": best["val_accuracy"],
     }
@@ -86,7 +86,7 @@ def test_without_trials_the_supernet_s_ranking_decides(bench: Bench) -> None:
 
 
 def test_a_search_on_a_part_of_train_says_so_and_trials_take_all(bench: Bench) -> None:
-    words = ["--trial-epochs", "3", "--search-images", "20"]
+    words = ["--trial-epochs", "11", "--search-images", "20"]
     made = bench.run(*a_search("part", *words))
     assert made.returncode == 0, made.stderr
     assert "1 epoch on 21 train images," in made.stdout  # 7 of each class
@@ -94,8 +94,9 @@ def test_a_search_on_a_part_of_train_says_so_and_trials_take_all(bench: Bench) -
     record = read(folder / "run.json")
     assert record["request"]["search_images"] == 20
     assert record["search"]["images"] == 21
-    assert record["search"]["trials"]["steps"] == 45  # 3 epochs of 60 images in twos
-    made = bench.run(*a_search("part", "--trial-epochs", "3", "--resume"))
+    # two networks share 11 epochs of 60 images in twos
+    assert record["search"]["trials"]["steps"] == 165
+    made = bench.run(*a_search("part", "--trial-epochs", "11", "--resume"))
     assert made.returncode == 2
     assert "search-images is None, the run's is 20" in made.stderr
 
@@ -110,7 +111,7 @@ def test_trials_go_on_from_their_log_and_with_the_same_networks(
     log = (tried / "trials.jsonl").read_text(encoding="utf-8")
     (tried / "trials.jsonl").write_text(log[: log.rindex("{") + 9], encoding="utf-8")
     reopened(tried)
-    made = bench.run(*a_search(tried.name, "--trial-epochs", "16", "--resume"))
+    made = bench.run(*a_search(tried.name, "--trial-epochs", "43", "--resume"))
     assert made.returncode == 0, made.stderr
     for name, content in before.items():
         assert (tried / name).read_bytes() == content
@@ -126,7 +127,7 @@ def test_trials_go_on_from_their_log_and_with_the_same_networks(
         (
             "trials.jsonl",
             json.dumps(
-                {"number": 2, "round": 1, "candidate": 1, "steps": 60, "seconds": 1.0}
+                {"number": 2, "round": 1, "candidate": 1, "steps": 161, "seconds": 1.0}
                 | {"train_loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5},
                 sort_keys=True,
             ),
@@ -149,7 +150,7 @@ def test_a_damaged_file_is_told_and_nothing_is_lost(
 ) -> None:
     reopened(tried)
     (tried / name).write_text(content + "\n", encoding="utf-8")
-    made = bench.run(*a_search(tried.name, "--trial-epochs", "16", "--resume"))
+    made = bench.run(*a_search(tried.name, "--trial-epochs", "43", "--resume"))
     assert made.returncode == 2
     assert made.stderr.splitlines()[-2:] == [
         f"error: exports/{tried.name}/{name}: {reason}",
@@ -164,4 +165,4 @@ def test_trials_of_another_number_of_epochs_are_refused(
     reopened(tried)
     made = bench.run(*a_search(tried.name, "--trial-epochs", "8", "--resume"))
     assert made.returncode == 2
-    assert "trial-epochs is 8, the run's is 16, so it can't be resumed" in made.stderr
+    assert "trial-epochs is 8, the run's is 43, so it can't be resumed" in made.stderr
