@@ -1,6 +1,7 @@
 """Shared fixtures: where the real data lie, and golden files."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -70,3 +71,11 @@ def blood_file(medmnist_dir: Path) -> Path:
     if not file.is_file():
         pytest.skip("no medsets/pbc_blood.npz beside ZONAS_EDGE_DATA")
     return file
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """See that a child gets SIGINT even if we were started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

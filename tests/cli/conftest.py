@@ -1,10 +1,8 @@
 """The installed program, a small space, and data for a search of seconds."""
 
 import shutil
-import signal
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,11 +109,3 @@ def a_run(name: str) -> list[str]:
     """The words of a run on the small data."""
     words = ["run", "--profile", "./small.toml", "--dataset", "./bands.npz"]
     return [*words, *SHORT, "--name", name, "--threads", "1"]
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """See that a child gets SIGINT even if we were started with it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)

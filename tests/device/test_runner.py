@@ -477,6 +477,7 @@ def test_probabilities_that_are_not_finite_are_exit_4(
     )
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_ends_the_runner_with_exit_130(folder: Path) -> None:
     jobs = ask(folder, runs=10**9, seconds=600.0)
     with subprocess.Popen(
