@@ -343,6 +343,7 @@ def test_a_slow_link_takes_its_time_and_brings_the_same(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_command_that_is_ended_leaves_nothing_on_the_device(
     server: Server, tmp_path: Path, number: signal.Signals
@@ -358,17 +359,12 @@ def test_a_command_that_is_ended_leaves_nothing_on_the_device(
         "target.measure([job], lambda line: print(line, flush=True))\n"
     )
     words = [sys.executable, "-c", script, str(job.model), str(job.images)]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        child = subprocess.Popen(
-            [*words, str(server.config)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
-    with child:
+    with subprocess.Popen(
+        [*words, str(server.config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as child:
         assert child.stdout is not None
         for line in child.stdout:
             if line.startswith("latency"):

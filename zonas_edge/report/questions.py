@@ -56,13 +56,11 @@ _COSTS: dict[Cost, str] = {
     "latency_undisturbed_ms": "latency",
 }
 
-_SHARES_DOMINATED: dict[Coverage, str] = {
+_NAMES: dict[Figure | Coverage, str] = {
+    **{figure: name for figure, (name, _) in QUESTIONS.items()},
     "dominated_by_parameters": "share dominated, by parameters",
     "dominated_by_latency": "share dominated, by latency",
 }
-_NAMES: dict[Figure | Coverage, str] = {}
-_NAMES.update({figure: name for figure, (name, _) in QUESTIONS.items()})
-_NAMES.update(_SHARES_DOMINATED.items())
 """Of all that methods are compared by."""
 
 NOTES = (
