@@ -1,10 +1,11 @@
-"""The README's section on methods side by side, on spreads, and on budgets."""
+"""Methods side by side, spreads and budgets: the README's section, and the details."""
 
 import math
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from zonas_edge.compare.findings import contrasts, fronts
+from zonas_edge.compare.findings import Contrast, contrasts, fronts
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import summarise
 from zonas_edge.learner import default_batch
@@ -12,7 +13,9 @@ from zonas_edge.report.chance import against_chance
 from zonas_edge.report.comparison import search_words
 from zonas_edge.report.questions import (
     NOTES,
+    contrast_overview,
     contrast_table,
+    front_overview,
     front_table,
     overview_tables,
 )
@@ -20,6 +23,8 @@ from zonas_edge.report.table import Table
 from zonas_edge.report.words import count
 from zonas_edge.retrain import RetrainSettings
 from zonas_edge.search.method import METHODS
+
+Results = list[dict[str, Any]]
 
 
 def comparison(result: dict[str, Any]) -> str:
@@ -193,35 +198,74 @@ def noise(spreads: list[dict[str, Any]]) -> str:
     )
 
 
-def comparisons(
-    results: list[dict[str, Any]], spreads: list[dict[str, Any]] | None = None
-) -> str:
-    """What all data sets say together, each of them, and their spreads."""
+@dataclass(frozen=True)
+class _Alike:
+    """What networks say together that were retrained by one recipe.
+
+    Args:
+        older: what else than the code's own recipe it was, or "".
+        datasets: names.
+        differences: from the reference of their results.
+    """
+
+    older: str
+    datasets: tuple[str, ...]
+    differences: tuple[Contrast, ...]
+
+    def told(self, table: Callable[[Sequence[Contrast]], Table]) -> list[str]:
+        """Its differences as a table, said to be apart where they are."""
+        if not self.differences:
+            return []
+        text = [table(self.differences).markdown()]
+        if not self.older:
+            return text
+        sets = ", ".join(self.datasets)
+        return [f"By an older recipe ({self.older}), so apart: {sets}.", *text]
+
+
+def _alike(results: Results) -> list[_Alike]:
+    """The results by what may be pooled, those of today's recipe first."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for result in results:
+        key = (_older_recipe(result), result["reference"])
+        groups.setdefault(key, []).extend(_rows([result]))
+    return [
+        _Alike(
+            older,
+            tuple(dict.fromkeys(row.dataset for row in rows)),
+            contrasts(rows, reference),
+        )
+        for (older, reference), rows in sorted(groups.items())
+    ]
+
+
+def comparisons(results: Results, spreads: Results) -> str:
+    """What all data sets say together, and each of them."""
     if not results:
         return "Not measured yet."
-    rows: list[Row] = []
-    alike: dict[tuple[str, str], list[Row]] = {}
-    for result in results:
-        own = [Row.from_dict(row) for row in result["rows"]]
-        rows += own
-        key = (result["reference"], _older_recipe(result))
-        alike.setdefault(key, []).extend(own)
-    found = {key: contrasts(own, key[0]) for key, own in alike.items()}
+    found = _alike(results)
     text = [
         said
-        for (_, older), each in found.items()
-        if not older and (said := against_chance(each))
+        for one in found
+        if not one.older and (said := against_chance(one.differences))
     ]
     if spreads:
         text.append(noise(spreads))
     text += [comparison(result) for result in results]
-    for (reference, older), each in sorted(found.items()):
-        if not each:
-            continue
-        if older:
-            own = alike[reference, older]
-            sets = ", ".join(dict.fromkeys(row.dataset for row in own))
-            text.append(f"By an older recipe ({older}), so apart: {sets}.")
-        text.append(contrast_table(each).markdown())
-    text.append(front_table(fronts(rows)).markdown())
-    return "\n\n".join([*text, *NOTES, *map(spread, spreads or ())])
+    for one in found:
+        text += one.told(contrast_overview)
+    text.append(front_overview(fronts(_rows(results))).markdown())
+    return "\n\n".join([*text, *NOTES, "An asterisk: the interval excludes zero."])
+
+
+def details(results: Results, spreads: Results) -> str:
+    """Every difference by data set, every front, the spread of single methods."""
+    if not results:
+        return "Not measured yet."
+    text = [part for one in _alike(results) for part in one.told(contrast_table)]
+    text.append(front_table(fronts(_rows(results))).markdown())
+    return "\n\n".join([*text, *NOTES, *map(spread, spreads)])
+
+
+def _rows(results: Results) -> list[Row]:
+    return [Row.from_dict(row) for result in results for row in result["rows"]]

@@ -1,6 +1,6 @@
-"""The README's tables, made from the results that are committed.
+"""The documents' tables and pictures, made from the results that are committed.
 
-python benchmarks/tables.py           # rewrites README.md between its markers
+python benchmarks/tables.py           # rewrites them between their markers
 python benchmarks/tables.py --check   # exit 1 if they differ
 """
 
@@ -11,14 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 import checkout
-from comparison_tables import comparisons, penalty
+from comparison_tables import comparisons, details, penalty
+from fronts import draw_fronts
 from latency_tables import binding_latency, latency_error
 from load_tables import load_matrix
 from speed_tables import growth, retrain_speed, search_speed
 
 from zonas_edge.search.method import METHODS
 
-README = checkout.ROOT / "README.md"
+PAGES = (checkout.ROOT / "README.md", checkout.ROOT / "benchmarks" / "COMPARISONS.md")
 COLUMNS = (
     "profile",
     "seed",
@@ -132,6 +133,7 @@ SECTIONS = {
             *map(penalty, read("penalty-*.json")),
         ]
     ),
+    "details": lambda: details(read("compare-*.json"), read("spread-*.json")),
     "latency": every(
         ("latency-error*.json", latency_error),
         ("binding-latency*.json", binding_latency),
@@ -148,15 +150,16 @@ SECTIONS = {
 """What stands between the markers of each name."""
 
 
-def updated(readme: str) -> str:
-    """The README with its tables as the results say."""
+def updated(page: str) -> str:
+    """A document with its tables as the results say."""
     for name, render in SECTIONS.items():
         begin = f"<!-- {name}: made by benchmarks/tables.py -->"
         end = f"<!-- /{name} -->"
-        before, rest = readme.split(begin)
-        _, after = rest.split(end)
-        readme = f"{before}{begin}\n\n{render()}\n\n{end}{after}"
-    return readme
+        if begin in page:
+            before, rest = page.split(begin)
+            _, after = rest.split(end)
+            page = f"{before}{begin}\n\n{render()}\n\n{end}{after}"
+    return page
 
 
 def main() -> None:
@@ -164,12 +167,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing")
     check = parser.parse_args().check
-    readme = README.read_text(encoding="utf-8")
-    new = updated(readme)
-    if check and new != readme:
-        sys.exit("README.md: its tables differ; python benchmarks/tables.py")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        new = updated(text)
+        if check and new != text:
+            sys.exit(f"{page.name}: its tables differ; python benchmarks/tables.py")
+        if not check:
+            page.write_text(new, encoding="utf-8")
     if not check:
-        README.write_text(new, encoding="utf-8")
+        draw_fronts(read("compare-*.json"))
 
 
 if __name__ == "__main__":

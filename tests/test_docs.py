@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 import typer.main
@@ -46,9 +47,34 @@ def test_every_command_has_an_example_in_the_readme() -> None:
     assert missing == []
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
+@pytest.mark.parametrize("name", ["README.md", "benchmarks/COMPARISONS.md"])
+def test_the_tables_of_the_documents_are_those_of_the_results(name: str) -> None:
     tables = script("tables")
-    assert tables.updated(README) == README
+    assert ROOT / name in tables.PAGES
+    page = (ROOT / name).read_text(encoding="utf-8")
+    assert "made by benchmarks/tables.py -->" in page
+    assert tables.updated(page) == page
+
+
+def test_every_table_of_the_results_stands_in_a_document() -> None:
+    tables = script("tables")
+    pages = "".join(page.read_text(encoding="utf-8") for page in tables.PAGES)
+    made = re.findall(r"<!-- ([a-z]+): made by benchmarks/tables.py -->", pages)
+    assert sorted(made) == sorted(tables.SECTIONS)
+
+
+def test_the_pictures_of_the_readme_are_those_of_the_results(tmp_path: Path) -> None:
+    drawn = script("fronts").draw_fronts(
+        script("tables").read("compare-*.json"), tmp_path
+    )
+    shown = re.findall(r"\]\((benchmarks/plots/[^)]+)\)", README)
+    assert sorted(shown) == sorted(f"benchmarks/plots/{file.name}" for file in drawn)
+    kept = {file.name: ROOT / "benchmarks" / "plots" / file.name for file in drawn}
+    for file in drawn:
+        new, old = file.read_bytes(), kept[file.name].read_bytes()
+        by = [re.findall(rb"Matplotlib v[\d.]+", one) for one in (new, old)]
+        assert by[0]
+        assert new == old or by[0] != by[1], file.name
 
 
 def test_the_error_tree_in_the_docstring_is_the_real_one() -> None:

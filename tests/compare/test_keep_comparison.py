@@ -149,15 +149,26 @@ def test_parts_of_one_grid_are_kept_as_the_whole() -> None:
 def test_the_readme_s_section_is_made_from_the_files() -> None:
     tables = script("comparison_tables")
     kept = script("keep_comparison").parts(some_results(), "2026-11-22")
-    text = tables.comparisons(list(kept.values()))
+    text = tables.comparisons(list(kept.values()), [])
     assert "**digits, at most 1,000 parameters, 3 seeds**" in text
     assert "commit 0123456789" in text
-    assert "| random | all | test accuracy | 6 | -0.0200 |" in text
+    assert "| random | all | 6 | -0.0200 (-0.0200 to -0.0200) * |" in text
     assert text.startswith(
         "Better than chance? zo-darts++ minus random, 6 pairs: test accuracy +0.0200"
         " (95 % +0.0200 to +0.0200), better; test AUC +0.0200"
     )
-    assert tables.comparisons([]) == "Not measured yet."
+    assert tables.comparisons([], []) == "Not measured yet."
+
+
+def test_the_details_are_every_difference_and_front() -> None:
+    tables = script("comparison_tables")
+    kept = script("keep_comparison").parts(some_results(), "2026-11-22")
+    text = tables.details(list(kept.values()), [])
+    for data, pairs in (("all", 6), ("digits", 3), ("breastmnist", 3)):
+        assert f"| random | {data} | test accuracy | {pairs} | -0.0200 |" in text
+    for data in ("digits", "breastmnist"):
+        assert f"| {data} | parameters | random | " in text
+    assert tables.details([], []) == "Not measured yet."
 
 
 def test_a_spread_stands_beside_what_the_test_images_alone_would_give() -> None:
@@ -173,19 +184,23 @@ def test_a_spread_stands_beside_what_the_test_images_alone_would_give() -> None:
         "digits 0.100 (0.016; 3 `random-single` networks, at most 1,000 parameters)"
     )
     assert wanted in tables.noise([kept])
-    text = tables.comparisons([kept], [kept])
-    assert wanted in text
+    assert wanted in tables.comparisons([kept], [kept])
+    text = tables.details([kept], [kept])
     assert "**Spread of 3 `random-single` networks, digits, clean:**" in text
 
 
 def test_what_an_older_recipe_made_is_told_apart() -> None:
     kept = script("keep_comparison").parts(some_results(), "2026-11-22")
     kept["digits"]["settings"]["retrain"] = {"batch_size": 32, "mixed": 0.5}
-    text = script("comparison_tables").comparisons(list(kept.values()))
+    tables = script("comparison_tables")
+    text = tables.comparisons(list(kept.values()), [])
     assert "By an older recipe (mixed 0.5), so apart: digits." in text
     assert "5 retraining epochs by an older recipe (mixed 0.5)" in text
+    details = tables.details(list(kept.values()), [])
+    assert details.count("By an older recipe (mixed 0.5), so apart: digits.") == 1
     for name in ("digits", "breastmnist"):
-        assert text.count(f"| random | {name} | test accuracy | 3 | -0.0200 |") == 1
+        assert text.count(f"| random | {name} | 3 | -0.0200 (") == 1
+        assert details.count(f"| random | {name} | test accuracy | 3 | -0.0200 |") == 1
     assert text.startswith("Better than chance? zo-darts++ minus random, 3 pairs")
     assert text.count("Better than chance?") == 1
 
@@ -193,7 +208,7 @@ def test_what_an_older_recipe_made_is_told_apart() -> None:
 def test_another_batch_than_today_s_is_an_older_recipe() -> None:
     kept = script("keep_comparison").parts(some_results(), "2026-11-22")
     kept["digits"]["settings"]["retrain"] = {"batch_size": 64}
-    text = script("comparison_tables").comparisons(list(kept.values()))
+    text = script("comparison_tables").comparisons(list(kept.values()), [])
     assert "By an older recipe (batch 64), so apart: digits." in text
     assert text.startswith("Better than chance? zo-darts++ minus random, 3 pairs")
 

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from tests.compare.rows import a_grid, a_row
-from zonas_edge.compare.findings import contrasts, findings
+from zonas_edge.compare.findings import contrasts, findings, fronts
 from zonas_edge.compare.pictures import (
     Cloud,
     Course,
@@ -28,7 +28,9 @@ from zonas_edge.report.comparison import (
 )
 from zonas_edge.report.plots import draw
 from zonas_edge.report.questions import (
+    contrast_overview,
     contrast_table,
+    front_overview,
     overview_tables,
     question_tables,
     summary_text,
@@ -98,6 +100,52 @@ def test_the_folder_has_markdown_and_csv(tmp_path: Path, golden: Golden) -> None
 def test_the_overview_is_a_table_a_budget(golden: Golden) -> None:
     parts = [table.markdown() for table in overview_tables(a_grid())]
     golden("comparison-overview.md", "\n\n".join(parts) + "\n")
+
+
+def test_the_overview_of_differences_is_a_row_a_method() -> None:
+    rows = [
+        replace(row, latency_undisturbed_ms=None)
+        if (row.dataset, row.method, row.seed) == ("breastmnist", "random", 2)
+        else row
+        for row in [*a_grid(), *a_grid(dataset="breastmnist")]
+    ]
+    two = [
+        a_row("milenas", seed, profile=rows[0].profile, accuracy=0.7) for seed in (0, 1)
+    ]
+    found = contrasts([*rows, *two], "zo-darts++")
+    table = contrast_overview(found)
+    assert table.title == "Differences from zo-darts++"
+    cells = {
+        line[0]: dict(zip(table.headings, line, strict=True)) for line in table.rows
+    }
+    pooled = {(one.method, one.figure): one for one in found if one.pooled}
+    assert cells.keys() == {method for method, _ in pooled}
+    random = cells["random"]
+    assert (random["data"], random["pairs"]) == ("all", "6")
+    assert random["test accuracy"].endswith(" *")
+    summary = pooled["random", "parameters"].difference.summary
+    assert random["parameters"].startswith(f"{summary.mean:+,.0f} (")
+    assert random["latency here, undisturbed, ms"].endswith(", n = 5")
+    milenas = cells["milenas"]
+    assert (milenas["data"], milenas["pairs"]) == ("digits", "2")
+    assert "(" not in milenas["test accuracy"]  # so few pairs have no interval
+    assert contrast_overview([]).rows == ()
+
+
+def test_the_overview_of_fronts_is_a_row_a_method() -> None:
+    found = fronts([*a_grid(), *a_grid(dataset="breastmnist")])
+    table = front_overview(found)
+    assert table.headings[1:] == (
+        *("digits, parameters", "digits, latency"),
+        *("breastmnist, parameters", "breastmnist, latency"),
+    )
+    for line in table.rows:
+        own = [one for one in found if one.method == line[0]]
+        assert len(own) == len(line) - 1
+        for one, cell in zip(own, line[1:], strict=True):
+            assert one.by_seed is not None
+            assert cell.startswith(f"{one.by_seed.mean:.3f}")
+            assert cell.endswith(f"n = {one.by_seed.count}")
 
 
 def test_csv_gives_back_every_figure(tmp_path: Path) -> None:

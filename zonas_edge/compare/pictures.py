@@ -118,13 +118,14 @@ def pictures(rows: Sequence[Row], out: Path) -> Pictures:
         for row in sorted(searched, key=lambda row: row.seed, reverse=True)
     }
     return Pictures(
-        scatters=_scatters(rows),
+        scatters=scatters(rows),
         courses=tuple(course(Run(runs / row.run)) for row in first.values()),
         sizes=_sizes(searched, runs),
     )
 
 
-def _scatters(rows: Sequence[Row]) -> tuple[Scatter, ...]:
+def scatters(rows: Sequence[Row]) -> tuple[Scatter, ...]:
+    """Accuracy against each cost, one picture a data set."""
     found = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
         of_dataset = [row for row in rows if row.dataset == dataset]

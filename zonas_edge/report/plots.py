@@ -7,7 +7,7 @@ method has a marker of its own too. The same values give the same bytes.
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,15 @@ _NUMBERS: dict[Cost, str] = {
 }
 
 
-def draw(pictures: Pictures, out: Path) -> tuple[Path, ...]:
+def draw(
+    pictures: Pictures, out: Path, *, endings: Sequence[str] = ("png", "svg")
+) -> tuple[Path, ...]:
     """Write every plot into ``<out>/plots``.
+
+    Args:
+        pictures: what is drawn.
+        out: folder, made if need be.
+        endings: of the files, one each.
 
     Returns:
         The files.
@@ -70,7 +77,7 @@ def draw(pictures: Pictures, out: Path) -> tuple[Path, ...]:
         {"svg.hashsalt": "zonas-edge", "font.size": 9.0, "axes.axisbelow": True}
     ):
         for name, figure in _figures(pictures):
-            for ending in ("png", "svg"):
+            for ending in endings:
                 file = folder / f"{_file_name(name)}.{ending}"
                 write_bytes(file, _bytes(figure, ending))
                 files.append(file)

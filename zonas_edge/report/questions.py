@@ -63,6 +63,8 @@ _NAMES: dict[Figure | Coverage, str] = {
 }
 """Of all that methods are compared by."""
 
+_EXCLUDES = "excludes 0"
+
 NOTES = (
     (
         "Mean ± standard deviation over the seeds, in brackets the 95 % interval of the"
@@ -221,13 +223,47 @@ def _mean_and_sd(summary: Summary, form: str) -> str:
 
 def contrast_table(found: Sequence[Contrast]) -> Table:
     """Each method against the reference."""
-    sets = {name for one in found for name in one.datasets}
+    sets = _sets(found)
     return Table(
         f"Differences from {found[0].reference}" if found else "Differences",
         ("method", "data", "figure", "pairs", "mean", "95 %, t", "95 %, bootstrap", ""),
         tuple(_contrast(one, sets) for one in found),
         left=3,
     )
+
+
+def contrast_overview(found: Sequence[Contrast]) -> Table:
+    """Methods by what they are compared by, over all pairs: for a document."""
+    pooled = [one for one in found if one.pooled]
+    sets = _sets(found)
+    known = {(one.method, one.figure): one for one in pooled}
+    figures = list(dict.fromkeys(one.figure for one in pooled))
+    rows = []
+    for method in dict.fromkeys(one.method for one in pooled):
+        own = [known[key] for key in known if key[0] == method]
+        pairs = own[0].difference.summary.count
+        cells = (_brief(known.get((method, figure)), pairs) for figure in figures)
+        rows.append((method, _data(own[0], sets), str(pairs), *cells))
+    return Table(
+        f"Differences from {pooled[0].reference}" if pooled else "Differences",
+        ("method", "data", "pairs", *(_NAMES[figure] for figure in figures)),
+        tuple(rows),
+        left=2,
+    )
+
+
+def _brief(one: Contrast | None, pairs: int) -> str:
+    """Mean and interval, with a mark if that excludes zero."""
+    if one is None:
+        return "-"
+    summary = one.difference.summary
+    form = _form(one)
+    text = f"{summary.mean:{form}}"
+    if summary.count >= FEWEST:
+        text += f" ({_interval(interval_of(one), form)})"
+    if _zero(summary) == _EXCLUDES:
+        text += " *"
+    return text if summary.count == pairs else f"{text}, n = {summary.count}"
 
 
 def name_of(one: Contrast) -> str:
@@ -244,11 +280,11 @@ def interval_of(one: Contrast) -> tuple[float, float] | None:
 
 
 def _contrast(one: Contrast, sets: AbstractSet[str]) -> tuple[str, ...]:
-    form = "+,.0f" if one.figure == "parameters" else "+.4f"
+    form = _form(one)
     summary = one.difference.summary
     return (
         one.method,
-        "all" if 1 < len(one.datasets) == len(sets) else ", ".join(one.datasets),
+        _data(one, sets),
         name_of(one),
         str(summary.count),
         f"{summary.mean:{form}}",
@@ -256,6 +292,19 @@ def _contrast(one: Contrast, sets: AbstractSet[str]) -> tuple[str, ...]:
         _interval(one.difference.bootstrap, form),
         _zero(summary),
     )
+
+
+def _sets(found: Sequence[Contrast]) -> AbstractSet[str]:
+    return {name for one in found for name in one.datasets}
+
+
+def _data(one: Contrast, sets: AbstractSet[str]) -> str:
+    """The data sets of a difference, among those of all that stand beside it."""
+    return "all" if 1 < len(one.datasets) == len(sets) else ", ".join(one.datasets)
+
+
+def _form(one: Contrast) -> str:
+    return "+,.0f" if one.figure == "parameters" else "+.4f"
 
 
 def _interval(interval: tuple[float, float] | None, form: str) -> str:
@@ -266,7 +315,7 @@ def _zero(summary: Summary) -> str:
     interval = summary.interval
     if interval is None or summary.count < FEWEST:
         return "too few"
-    return "holds 0" if interval[0] <= 0 <= interval[1] else "excludes 0"
+    return "holds 0" if interval[0] <= 0 <= interval[1] else _EXCLUDES
 
 
 def front_table(found: Sequence[Front]) -> Table:
@@ -290,6 +339,32 @@ def front_table(found: Sequence[Front]) -> Table:
             for one in found
         ),
         left=3,
+    )
+
+
+def front_overview(found: Sequence[Front]) -> Table:
+    """Hypervolumes by seed, methods by data and cost: for a document."""
+    columns = list(dict.fromkeys((one.dataset, one.cost) for one in found))
+    known = {(one.method, one.dataset, one.cost): one.by_seed for one in found}
+    return Table(
+        "Hypervolume of a seed's networks: accuracy against a cost",
+        (
+            "method",
+            *(f"{dataset}, {_COSTS[cost]}" for dataset, cost in columns),
+        ),
+        tuple(
+            (
+                method,
+                *(
+                    "-"
+                    if (one := known.get((method, *column))) is None
+                    # of few seeds, on one axis: the interval stands with the fronts
+                    else f"{_mean_and_sd(one, '.3f')}, n = {one.count}"
+                    for column in columns
+                ),
+            )
+            for method in dict.fromkeys(one.method for one in found)
+        ),
     )
 
 
