@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 import zonas_edge
 from zonas_edge.compare.cell import Task
+from zonas_edge.compare.waiting import Waiting
 
 _LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _FEWER = "fewer --workers"
@@ -87,9 +88,7 @@ def make_all(tasks: Sequence[Task], crew: Crew, tell: Callable[[Event], None]) -
         crew: who makes them.
         tell: hears every event, in the caller's thread.
     """
-    waiting = SimpleQueue[Task]()
-    for task in tasks:
-        waiting.put(task)
+    waiting = Waiting(tasks)
     events = SimpleQueue[Event | None]()
     workers = [
         _Worker(number, crew, waiting, events)
@@ -119,7 +118,7 @@ class _Worker(threading.Thread):
         self,
         number: int,
         crew: Crew,
-        waiting: "SimpleQueue[Task]",
+        waiting: Waiting,
         events: "SimpleQueue[Event | None]",
     ) -> None:
         super().__init__(daemon=True)
@@ -134,11 +133,12 @@ class _Worker(threading.Thread):
         """Take tasks until there is none."""
         try:
             while not self._stopped.is_set():
-                try:
-                    task = self._waiting.get_nowait()
-                except Empty:
+                task = self._waiting.take()
+                if task is None:
                     break
-                self._events.put(self._made(task))
+                made = self._made(task)
+                self._waiting.done(task)
+                self._events.put(made)
         finally:
             self.stop()
             self._events.put(None)
