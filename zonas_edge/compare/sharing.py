@@ -3,8 +3,8 @@
 A method without a penalty searches as if there were no budget: that only decides which
 of its draws are kept. So the cells of one method, data set and seed differ by nothing
 before their draws, and the first that has searched lends its search to those that
-haven't begun theirs. Workers that have nothing else to do meanwhile make one each, which
-changes nothing.
+haven't begun theirs. Workers that have nothing else to do meanwhile make one each,
+which changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
