@@ -11,17 +11,14 @@ machine do nothing else meanwhile.
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import checkout  # noqa: F401 - what is measured is the code that lies here
 
 from zonas_edge.artifact import Run
-from zonas_edge.compare.clock import together
+from zonas_edge.compare.clock import clocked_by, together
 from zonas_edge.compare.row import report_of
-from zonas_edge.pipeline.host import commit
 from zonas_edge.pipeline.request import request_of
 
 
@@ -48,11 +45,7 @@ def clocked(result: dict[str, Any], runs: Path) -> dict[str, Any]:
             row | {"latency_undisturbed_ms": times[row["run"]]}
             for row in result["rows"]
         ],
-        "clock": {
-            "date": datetime.now(UTC).date().isoformat(),
-            "commit": commit(),
-            "onnxruntime": version("onnxruntime"),
-        },
+        "clock": clocked_by(),
     }
 
 

@@ -10,7 +10,7 @@ from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import summarise
 from zonas_edge.learner import default_batch
 from zonas_edge.report.chance import against_chance
-from zonas_edge.report.comparison import search_words
+from zonas_edge.report.comparison import clock_words, search_words
 from zonas_edge.report.questions import (
     NOTES,
     contrast_overview,
@@ -20,7 +20,7 @@ from zonas_edge.report.questions import (
     overview_tables,
 )
 from zonas_edge.report.table import Table
-from zonas_edge.report.words import count
+from zonas_edge.report.words import count, short_commit
 from zonas_edge.retrain import RetrainSettings
 from zonas_edge.search.method import METHODS
 
@@ -55,7 +55,7 @@ def _older_recipe(result: dict[str, Any]) -> str:
 def _made(result: dict[str, Any]) -> str:
     """What a comparison's figures hold for."""
     settings, environment = result["settings"], result["environment"]
-    commits = ", ".join(commit[:10] for commit in result["commits"])
+    commits = ", ".join(map(short_commit, result["commits"]))
     where = environment["cpu"] if environment["device"] == "cpu" else ""
     epochs = [count(settings["retrain_epochs"], "retraining epoch")]
     if older := _older_recipe(result):
@@ -73,12 +73,12 @@ def _made(result: dict[str, Any]) -> str:
 
 
 def _clocked(result: dict[str, Any]) -> str:
-    """How the latencies were taken, where that was done behind everything else."""
-    if (clock := result.get("clock")) is None:
-        return ""
-    return (
-        " Latency: undisturbed, all networks in turns, onnxruntime"
-        f" {clock['onnxruntime']}, {clock['date']}, commit {clock['commit'][:10]}."
+    """What its latencies hold for; older results don't tell."""
+    told = result.get("clock", [])
+    clocks = [told] if isinstance(told, dict) else told
+    return "".join(
+        f" {clock_words({'cpu': result['environment']['cpu']} | clock)}"
+        for clock in clocks
     )
 
 
@@ -255,7 +255,7 @@ def comparisons(results: Results, spreads: Results) -> str:
     for one in found:
         text += one.told(contrast_overview)
     text.append(front_overview(fronts(_rows(results))).markdown())
-    return "\n\n".join([*text, *NOTES, "An asterisk: the interval excludes zero."])
+    return "\n\n".join([*text, *NOTES, "An asterisk: the difference is shown."])
 
 
 def details(results: Results, spreads: Results) -> str:

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from cases import WINDOW, phases
 from measuring import facts
-from standpoint import Seen, Standpoint
+from standpoint import PRECISION, Seen, Standpoint
 
 from zonas_edge.data.load import load_dataset
 from zonas_edge.search.method import METHODS, MethodName
@@ -151,6 +151,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "benchmark": f"estimators-{dataset.name}",
         "quick": arguments.quick,
         "dataset": dataset.name,
+        "dtype": str(PRECISION).removeprefix("torch."),
         "channels": arguments.channels,
         "depth": arguments.depth,
         "batch": arguments.batch,

@@ -18,7 +18,6 @@ from statistics import fmean
 from typing import Any
 
 import checkout
-from provenance import made_here
 
 from zonas_edge.compare.row import searched_seconds
 
@@ -67,7 +66,8 @@ def collect(runs: Sequence[Path], note: str) -> Path:
     """Write the results file of finished runs on one data set.
 
     Raises:
-        SystemExit: a run isn't finished, or they are not on the same data.
+        SystemExit: a run isn't finished, or they are not on the same data, or of one
+            commit, one machine and one set of options.
     """
     records = []
     for run in runs:
@@ -79,6 +79,9 @@ def collect(runs: Sequence[Path], note: str) -> Path:
         sys.exit(f"the runs are on {len(datasets)} data sets, not 1")
     (dataset,) = datasets.values()
     rows = sorted((row_of(run) for run in runs), key=lambda row: row["seed"])
+    for key in ("epochs", "retrain_epochs", "trial_epochs", "search_images", "method"):
+        if len(found := {row[key] for row in rows}) != 1:
+            sys.exit(f"the runs differ in {key}: {', '.join(map(str, found))}")
     result = {
         "schema": 1,
         "dataset": {
@@ -89,12 +92,41 @@ def collect(runs: Sequence[Path], note: str) -> Path:
         "mean_auc": fmean(row["auc"] for row in rows),
         "rows": rows,
         "note": note,
-        **made_here(),
+        **made_then(records),
     }
     checkout.RESULTS.mkdir(exist_ok=True)
     path = checkout.RESULTS / f"run-{dataset['name']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def made_then(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Machine, date and commit of runs, by their own records.
+
+    Raises:
+        SystemExit: they are several, or code that is no commit.
+    """
+    found = {
+        "cpu": {record["environment"]["cpu"] for record in records},
+        "machine": {record["environment"]["machine"] for record in records},
+        # a run that was gone on with names each code that worked on it
+        "commit": {
+            commit
+            for record in records
+            for commit in record.get("commits") or [record["environment"]["commit"]]
+        },
+    }
+    for key, values in found.items():
+        if len(values) != 1:
+            sys.exit(f"the runs are of {key} {', '.join(sorted(values))}")
+    told = {key: value for key, (value,) in found.items()}
+    if told["commit"] == "unknown" or told["commit"].endswith("+changes"):
+        sys.exit(f"the runs were made by code that is no commit ({told['commit']})")
+    return {
+        "machine": {"cpu": told["cpu"], "machine": told["machine"]},
+        "date": max(record["created"] for record in records)[:10],
+        "commit": told["commit"],
+    }
 
 
 def make(arguments: argparse.Namespace) -> list[Path]:

@@ -59,6 +59,7 @@ def joined(results: list[dict[str, Any]]) -> dict[str, Any]:
         if (key := _contradiction(known, row)) is not None:
             raise ValueError(f"{row['run']}: {key} of the parts differ")
     settings = [one["settings"] for one in results]
+    clocks = [one["clock"] for one in results if "clock" in one]
     workers = sorted({one["workers"] for one in settings})
     methods = [name for one in settings for name in one["methods"]]
     search = {
@@ -69,6 +70,8 @@ def joined(results: list[dict[str, Any]]) -> dict[str, Any]:
         "rows": sorted(rows.values(), key=lambda row: (row["seed"], row["budget"])),
         "failures": [failure for one in results for failure in one["failures"]],
         "mixed": [text for one in results for text in one["mixed"]],
+        # latencies that were taken at several times stand beside each other
+        "clock": [one for n, one in enumerate(clocks) if one not in clocks[:n]],
         "settings": settings[0]
         | {
             "search": search,
@@ -109,7 +112,7 @@ def parts(
     results: dict[str, Any], date: str, note: str = ""
 ) -> dict[str, dict[str, Any]]:
     """The committed object of every data set, by its name."""
-    shared = ("schema", "reference", "environment", "commit", "commits")
+    shared = ("schema", "reference", "environment", "clock", "commit", "commits")
     settings = results["settings"]
     found = {}
     for name, facts in results["datasets"].items():

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from zonas_edge.report.words import short_commit
+
 
 def latency_error(result: dict[str, Any]) -> str:
     """One machine: networks that the fit has not seen."""
@@ -9,7 +11,7 @@ def latency_error(result: dict[str, Any]) -> str:
     return (
         f"**Prediction** ({environment['machine']['cpu']}, onnxruntime"
         f" {environment['packages']['onnxruntime']}, one thread, {environment['date']},"
-        f" commit {environment['commit'][:10]}): `calibrate` took"
+        f" commit {short_commit(environment['commit'])}): `calibrate` took"
         f" {result['calibrate_seconds']:.0f} s; of {result['networks']} random networks"
         f" that it had not seen, {result['undisturbed_ms']['smallest']:.2f} to"
         f" {result['undisturbed_ms']['largest']:.2f} ms,"
@@ -30,7 +32,7 @@ def binding_latency(result: dict[str, Any]) -> str:
     environment = result["environment"]
     title = (
         f"**A limit that binds** ({result['dataset']}, {environment['cpu_model']}, one"
-        f" thread, {environment['date']}, commit {environment['commit'][:10]};"
+        f" thread, {environment['date']}, commit {short_commit(environment['commit'])};"
         f" {result['epochs']} search epochs, {result['retrain_epochs']} retraining"
         " epochs): the limit is half of the p95 that the same seed's network, searched"
         " without one, takes."

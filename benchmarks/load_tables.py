@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from zonas_edge.report.words import short_commit
+
 LOADING_COLUMNS = (
     "ONNX Runtime",
     "Python",
@@ -41,7 +43,7 @@ def load_matrix(result: dict[str, Any]) -> str:
     return "\n".join([*lines, ""]) + (
         f"\nCompared with {result['reference']}. Files: {'; '.join(told)}."
         f" {environment['machine']['cpu']}, {versions}, {environment['date']},"
-        f" commit {environment['commit'][:10]}."
+        f" commit {short_commit(environment['commit'])}."
     )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from zonas_edge.report.words import short_commit
+
 SPEED_COLUMNS = (
     "batch",
     "phase",
@@ -20,7 +22,7 @@ def place(environment: dict[str, Any]) -> str:
     return (
         f"{machine['cpu'] if device == 'cpu' else device}, {machine['cores']} cores,"
         f" {environment['threads']} threads, torch {environment['torch']},"
-        f" {environment['date']}, commit {environment['commit'][:10]}"
+        f" {environment['date']}, commit {short_commit(environment['commit'])}"
     )
 
 

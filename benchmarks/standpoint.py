@@ -22,6 +22,8 @@ from zonas_edge.space import SearchSpace
 
 WIDE = 0.2
 """A radius four times the default's floor."""
+PRECISION = torch.float64
+"""As the published method computes, whose radius is below float32's rounding."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,15 @@ class Standpoint:
             batch_size=arguments.batch,
             flip=False,
             generator=draw,
-            dtype=torch.float32,
+            dtype=PRECISION,
         )
         few = torch.randperm(len(data.alphas), generator=draw)[: arguments.large]
         large = data.alphas.take(few)
-        self._large = (data.normalisation.apply(large.images), large.labels)
+        images = data.normalisation.apply(large.images).to(PRECISION)
+        self._large = (images, large.labels)
         space = SearchSpace(arguments.channels, arguments.depth)
         self._generator = draw
-        vector = Alphas.draw(space, draw, torch.float32).vector.to(device)
+        vector = Alphas.draw(space, draw, PRECISION).vector.to(device)
         self.alphas = Alphas(vector.requires_grad_(), space)
         self.copy, self.other = (
             WeightCopy.drawn(
@@ -97,7 +100,7 @@ class Standpoint:
                 WeightSettings(),
                 seed=0,
                 device=device,
-                dtype=torch.float32,
+                dtype=PRECISION,
             )
             for _ in range(2)
         )

@@ -17,6 +17,7 @@ from latency_tables import binding_latency, latency_error
 from load_tables import load_matrix
 from speed_tables import growth, retrain_speed, search_speed
 
+from zonas_edge.report.words import short_commit
 from zonas_edge.search.method import METHODS
 
 PAGES = (checkout.ROOT / "README.md", checkout.ROOT / "benchmarks" / "COMPARISONS.md")
@@ -78,7 +79,7 @@ def table(result: dict[str, Any]) -> str:
         f" of {images:,} val decisions changed. {result['machine']['cpu']},"
         f" {environment['threads']} thread, torch {environment['torch']},"
         f" onnxruntime {environment['onnxruntime']}, {result['date']},"
-        f" commit {result['commit'][:10]}. {result['note']}".rstrip(),
+        f" commit {short_commit(result['commit'])}. {result['note']}".rstrip(),
     ]
     return "\n".join(lines)
 

@@ -170,9 +170,9 @@ def test_more_networks_reach_no_further_by_their_number() -> None:
     assert {one.cost for one in fronts(untimed)} == {"parameters"}
 
 
-def test_a_network_that_fails_its_profile_does_not_stretch_it_either() -> None:
+def test_a_network_beyond_a_limit_does_not_stretch_it_either() -> None:
     slow = [
-        replace(a_row("b", seed, accuracy=0.9, parameters=1000), verdict="fail")
+        replace(a_row("b", seed, accuracy=0.9, parameters=1000), limits_kept=False)
         for seed in range(2)
     ]
     rows = [
@@ -210,9 +210,32 @@ def test_a_row_survives_its_json() -> None:
     assert Row.from_dict(row.to_dict() | {"later": 1}) == row
 
 
+def test_no_network_is_left_out_for_what_was_found_on_test() -> None:
+    """A missed gate of the profile is a verdict on accuracy, which is compared here."""
+    rows = [
+        a_row("a", 0, accuracy=0.9, parameters=800),
+        replace(a_row("b", 0, accuracy=0.8, parameters=900), verdict="fail"),
+    ]
+    found = {one.figure: one for one in contrasts(rows, "a")}
+    assert found["dominated_by_parameters"].difference.summary.mean == -1.0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "kept", "inside"),
+    [(900, None, True), (900, True, True), (900, False, False), (1001, True, False)],
+)
+def test_inside_is_a_matter_of_the_limits(
+    parameters: int, kept: bool | None, inside: bool
+) -> None:
+    row = replace(a_row(parameters=parameters), verdict="fail", limits_kept=kept)
+    assert row.inside is inside
+    assert not replace(row, min_parameters=parameters + 1).inside
+
+
 def test_a_row_from_before_verdicts_were_kept_can_be_read() -> None:
     data = a_row().to_dict()
     del data["verdict"]
+    del data["limits_kept"]
     assert Row.from_dict(data) == a_row()
     del data["auc"]
     with pytest.raises(KeyError, match="auc"):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 
-from zonas_edge.compare.statistics import bootstrap, difference, summarise
+from zonas_edge.compare.statistics import difference, sign_flips, summarise
 
 # Two-sided 95 % quantiles of Student's t, as printed in every table of it.
 QUANTILES = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 9: 2.262, 29: 2.045}
@@ -39,7 +40,7 @@ def test_two_values_by_hand() -> None:
 def test_one_value_has_no_spread() -> None:
     found = summarise([0.5])
     assert (found.count, found.mean, found.sd, found.interval) == (1, 0.5, None, None)
-    assert difference([(0.5, 0.25)]).bootstrap is None
+    assert not difference([(0.5, 0.25)]).decidable
 
 
 def test_no_value_is_a_mistake() -> None:
@@ -57,30 +58,64 @@ def test_a_difference_is_taken_pair_by_pair() -> None:
     assert found.summary.interval == pytest.approx((0.02 - half, 0.02 + half), abs=1e-5)
 
 
-def test_the_bootstrap_approaches_all_27_resamples_of_three() -> None:
-    values = [0.0, 1.0, 5.0]
-    means = sorted(
-        statistics.fmean(draw) for draw in itertools.product(values, repeat=3)
-    )
-    exact = (means[0], means[-1])  # 1/27 of the resamples lies at each end
-    found = bootstrap(values)
-    assert found is not None
-    assert found == pytest.approx(exact)
+@pytest.mark.parametrize("value", [0.0, 0.1 + 0.2, 234_242.0])
+def test_equal_values_have_an_interval_of_no_width_which_is_none(value: float) -> None:
+    found = summarise([value, value + 1e-17, value])
+    assert found.sd == pytest.approx(0.0, abs=1e-15)
+    assert found.interval is None
 
 
-def test_the_bootstrap_of_many_values_is_near_the_normal_interval() -> None:
-    values = np.random.default_rng(0).normal(3.0, 2.0, 400).tolist()
-    found = bootstrap(values)
-    half = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
-    mean = statistics.fmean(values)
-    assert found == pytest.approx((mean - half, mean + half), abs=0.02)
-    assert bootstrap(values) == found
+@given(st.lists(st.floats(-1, 1, width=16), min_size=1, max_size=7))
+def test_p_is_the_share_of_all_sign_patterns(values: list[float]) -> None:
+    means = [
+        abs(sum(sign * value for sign, value in zip(signs, values, strict=True)))
+        for signs in itertools.product((-1, 1), repeat=len(values))
+    ]
+    reach = abs(sum(values)) - 1e-9
+    share = sum(mean >= reach for mean in means) / len(means)
+    assert sign_flips(values) == pytest.approx(share)
+
+
+def test_p_of_many_values_is_near_that_of_the_t_test() -> None:
+    values = np.random.default_rng(1).normal(0.2, 1.0, 60)
+    found = sign_flips(values.tolist())
+    assert found == pytest.approx(ttest_1samp(values, 0.0).pvalue, abs=0.01)
+    assert sign_flips(values.tolist()) == found
+
+
+def test_p_of_nothing_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match=r"^no value whose sign could be another$"):
+        sign_flips([])
+
+
+@pytest.mark.parametrize(
+    ("values", "decidable", "shown"),
+    [
+        ([0.02, 0.02, 0.03], False, False),  # the interval excludes zero
+        ([1.0] * 5, False, False),
+        ([1.0] * 6, True, True),  # no interval, p 2 / 64
+        ([0.0] * 6, True, False),
+        ([0.01, 0.02, 0.03, 0.02, 0.01, 0.02], True, True),
+        ([0.01, 0.02, 0.03, 0.02, 0.01, -0.02], True, False),
+        # t says yes (0.13 to 0.98), the signs say that five of nine tell nothing
+        ([1.0, 1.0, 0.5, 0.0, 0.0, 1.0, 0.5, 0.0, 1.0], True, True),
+        ([1.0, 1.0, 0.5, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0], True, False),
+    ],
+)
+def test_what_counts_as_shown(
+    values: list[float], decidable: bool, shown: bool
+) -> None:
+    found = difference([(value, 0.0) for value in values])
+    assert (found.decidable, found.shown) == (decidable, shown)
+    other = difference([(0.0, value) for value in values])
+    assert (other.decidable, other.shown) == (decidable, shown)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8))
 def test_every_interval_holds_the_mean(values: list[float]) -> None:
-    found = difference([(value, 0.0) for value in values])
-    for interval in (found.summary.interval, found.bootstrap):
-        assert interval is not None
-        low, high = interval
-        assert low - 1e-9 <= found.summary.mean <= high + 1e-9
+    found = summarise(values)
+    if found.interval is None:
+        assert max(values) - min(values) < 1e-9
+    else:
+        low, high = found.interval
+        assert low - 1e-9 <= found.mean <= high + 1e-9

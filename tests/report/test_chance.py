@@ -24,45 +24,59 @@ def said(rows: list[Row]) -> str | None:
     return against_chance(contrasts(rows, "zo-darts++"))
 
 
+SIX = [0.01, 0.02, 0.03, 0.02, 0.01, 0.02]
+
+
 @pytest.mark.parametrize(
     ("gains", "verdict", "share"),
     [
-        # mean 0.02, t(2) 4.303 of 0.01 / sqrt(3): +-0.0248
-        ([0.01, 0.02, 0.03], "+0.0200 (95 % -0.0048 to +0.0448), not shown", 1),
-        ([0.02, 0.02, 0.03], "+0.0233 (95 % +0.0090 to +0.0377), better", 1),
-        ([-0.02, -0.02, -0.03], "-0.0233 (95 % -0.0377 to -0.0090), worse", -1),
+        # t(5) 2.571 of 0.00753 / sqrt(6): +-0.0079; p: 2 of 64 patterns of signs
+        (SIX, "+0.0183 (95 % +0.0104 to +0.0262, p 0.031), better", 1),
+        (
+            [-gain for gain in SIX],
+            "-0.0183 (95 % -0.0262 to -0.0104, p 0.031), worse",
+            -1,
+        ),
     ],
 )
-def test_a_difference_is_shown_if_its_interval_excludes_zero(
+def test_a_difference_is_shown_by_its_interval_and_its_signs(
     gains: list[float], verdict: str, share: int
 ) -> None:
-    # networks of one size: the more accurate one dominates the other
+    # networks of one size: the more accurate one dominates the other, always
     word = "better" if share > 0 else "worse"
-    whole = f"{share:+.4f} (95 % {share:+.4f} to {share:+.4f}), {word}"
+    whole = f"{share:+.4f} (p 0.031), {word}"
     assert said(pairs(gains)) == (
-        "Better than chance? zo-darts++ minus random, 3 pairs:"
+        "Better than chance? zo-darts++ minus random, 6 pairs:"
         f" test accuracy {verdict}; test AUC {verdict}."
-        " More for a device? zo-darts++ minus random, 3 pairs: share dominated, by"
+        " More for a device? zo-darts++ minus random, 6 pairs: share dominated, by"
         f" parameters {whole}; share dominated, by latency {whole}."
     )
 
 
+def test_a_difference_whose_interval_holds_zero_is_not_shown() -> None:
+    text = said(pairs([*SIX[:5], -0.05]))
+    assert text is not None
+    assert ": test accuracy +0.0067 (95 % -0.0235 to +0.0368, p 0.688)" in text
+    assert "p 0.688), not shown; test AUC" in text
+
+
 def test_a_figure_that_fewer_pairs_have_tells_how_many() -> None:
-    rows = pairs([0.01, 0.02, 0.03, 0.02])
+    rows = pairs([*SIX, 0.02])
     rows[0] = replace(rows[0], latency_undisturbed_ms=None)
     text = said(rows)
     assert text is not None
-    assert "4 pairs: share dominated, by parameters +1.0000 (95 %" in text
-    assert "share dominated, by latency +1.0000 of 3 pairs (95 %" in text
+    assert "7 pairs: share dominated, by parameters +1.0000 (p 0.016), better" in text
+    assert "share dominated, by latency +1.0000 of 6 pairs (p 0.031), better" in text
 
 
-@pytest.mark.parametrize("gains", [[0.05], [0.05, 0.05]], ids=["one", "two"])
-def test_few_pairs_show_nothing_however_alike_they_are(gains: list[float]) -> None:
-    text = said(pairs(gains))
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_few_pairs_show_nothing_however_alike_they_are(count: int) -> None:
+    rows = pairs([0.05] * count)
+    text = said(rows)
     assert text is not None
-    few = "+0.0500, which so few pairs can't show"
+    few = f"+0.0500 (p {2 ** (1 - count):.3f}), which so few pairs can't show"
     assert f": test accuracy {few}; test AUC {few}." in text
-    contrast, *_ = contrast_table(contrasts(pairs(gains), "zo-darts++")).rows
+    contrast, *_ = contrast_table(contrasts(rows, "zo-darts++")).rows
     assert contrast[-1] == "too few"
 
 

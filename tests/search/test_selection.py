@@ -1,6 +1,8 @@
 """From a mixture to one network inside the budget."""
 
+import json
 import math
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +25,7 @@ from zonas_edge.constraint import Constraint, fits
 from zonas_edge.cost import byte_table, exact, expected, parameter_table, parameters
 from zonas_edge.errors import BudgetError
 from zonas_edge.nn.supernet import Supernet
+from zonas_edge.search import selection
 from zonas_edge.search.repair import repair
 from zonas_edge.search.selection import (
     Candidate,
@@ -104,11 +107,23 @@ def test_the_ranking_is_sorted_and_inside_the_budget() -> None:
     assert len({candidate.architecture for candidate in found.ranking}) == len(losses)
 
 
-def test_a_loss_that_is_no_number_ranks_last() -> None:
+def test_a_network_without_a_loss_ranks_last() -> None:
     network = smallest(SPACE)
-    losses = (math.nan, 0.5, None, 0.3)
+    losses = (0.5, None, 0.3)
     ranked = sorted((Candidate(network, loss) for loss in losses), key=rank)
-    assert [found.loss for found in ranked[:2]] == [0.3, 0.5]
+    assert [found.loss for found in ranked] == [0.3, 0.5, None]
+
+
+def test_a_loss_that_is_no_number_ranks_last_and_can_be_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = iter((math.nan, 0.5, math.inf, 0.4))
+    monkeypatch.setattr(selection, "evaluate", lambda *_: (next(told), 0.1))
+    found = select_from(uniform(SPACE), [limit((LOW + HIGH) // 4, SPACE)])
+    losses = [candidate.loss for candidate in found.ranking]
+    assert losses == [0.4, 0.5, sys.float_info.max, sys.float_info.max]
+    text = json.dumps(found.to_json(), allow_nan=False)
+    assert Selection.from_json(json.loads(text)) == found
 
 
 def test_the_same_seed_selects_the_same() -> None:

@@ -5,6 +5,7 @@ be repeated, resumed, or copied to another machine as one folder. Its state is r
 from the disk each time and never kept in memory, where it could differ.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ CHOOSING = ("search", "baseline")
 """Stages of which one ends in the run's ``architecture.json``."""
 
 LONGEST_NAME = 100
+
+DEFAULT_OUT = Path("exports")
+"""Folder of runs, unless the user names another."""
 
 _FIRST = "zonas-edge search --profile NAME --dataset NAME"
 
@@ -95,6 +99,17 @@ class Run:
     def name(self) -> str:
         """What the user calls it."""
         return self.path.name
+
+    def command(self, verb: str, *options: str) -> str:
+        """A command about this run, as it can be typed where this one was.
+
+        Args:
+            verb: such as ``export``.
+            options: words behind it, the last of them perhaps without its value.
+        """
+        out = self.path.parent
+        place = [] if out == DEFAULT_OUT else ["--out", str(out)]
+        return shlex.join(["zonas-edge", verb, self.name, *place, *options])
 
     def read(self) -> dict[str, Any]:
         """The record as it is on the disk now.

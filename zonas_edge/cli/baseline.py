@@ -74,4 +74,4 @@ def baseline(
         ):
             progress.warn(text)
         train(session, progress)
-    show_made(session, out, as_json=as_json)
+    show_made(session, as_json=as_json)

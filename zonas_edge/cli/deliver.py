@@ -72,7 +72,7 @@ def export(
     if as_json:
         show_json(summary)
     else:
-        show(exported_renderable(session.run, summary, out))
+        show(exported_renderable(session.run, summary))
 
 
 def validate(
@@ -239,7 +239,6 @@ def measure(
     from zonas_edge.cli.place import ByHand
     from zonas_edge.pipeline.deliver import run_bundle, run_validate
     from zonas_edge.profile import profile_on
-    from zonas_edge.report.exported import validation_command
 
     request = session.request
     judge = profile_on(profile or request.profile, request.dataset)
@@ -248,9 +247,8 @@ def measure(
         words = [
             (name, str(value)) for name, value in given.items() if value is not None
         ]
-        command = validation_command(
-            session.run,
-            session.run.path.parent,
+        command = session.run.command(
+            "validate",
             *(["--int8"] if int8 else []),
             *chain.from_iterable(words),
             "--import",

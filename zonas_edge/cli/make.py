@@ -1,6 +1,5 @@
 """Making a network: search, retrain, and run, which does everything."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,7 +74,7 @@ def search(
         _search(session, progress)
         if not no_retrain:
             train(session, progress)
-    show_made(session, out, as_json=as_json)
+    show_made(session, as_json=as_json)
 
 
 def retrain(
@@ -131,7 +130,7 @@ def retrain(
             resume=resume,
         )
         train(session, progress)
-    show_made(session, out, as_json=as_json)
+    show_made(session, as_json=as_json)
 
 
 def run(
@@ -235,7 +234,7 @@ def train(session: "Session", progress: "Progress") -> None:
     run_retrain(session.run, session.request, session.dataset, progress.retrain_epoch)
 
 
-def show_made(session: "Session", out: Path, *, as_json: bool) -> None:
+def show_made(session: "Session", *, as_json: bool) -> None:
     """Print what became of a run, and what to type next."""
     from zonas_edge.cli.output import show, show_json
     from zonas_edge.report.runs import run_renderable, run_summary
@@ -243,4 +242,4 @@ def show_made(session: "Session", out: Path, *, as_json: bool) -> None:
     if as_json:
         show_json(run_summary(session.run))
     else:
-        show(run_renderable(session.run, out))
+        show(run_renderable(session.run))

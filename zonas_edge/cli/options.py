@@ -167,6 +167,7 @@ Quiet = Annotated[
 ]
 
 EXPORTS = Path("exports")
+"""As in ``zonas_edge.artifact``, which is not loaded for help."""
 LOCAL = "local"
 MEASURING_S = 1800.0
 """As in ``zonas_edge.device.ssh``, which is not loaded for help."""

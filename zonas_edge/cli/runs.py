@@ -46,4 +46,4 @@ def show_run(
     if as_json:
         show_json(run_summary(opened))
     else:
-        show(run_renderable(opened, out))
+        show(run_renderable(opened))

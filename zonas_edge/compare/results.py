@@ -39,6 +39,7 @@ class Comparison:
         reference: the method that the others are compared with.
         settings: the options, and by data set what they meant.
         environment: what the runs were made under.
+        clock: what their undisturbed latencies hold for (``compare.clock``).
         commits: of the code that worked on them.
         datasets: facts by name.
         mixed: what differs between runs though it should not, a sentence each.
@@ -50,6 +51,7 @@ class Comparison:
     reference: str
     settings: dict[str, Any]
     environment: dict[str, Any]
+    clock: dict[str, str]
     commits: tuple[str, ...]
     datasets: dict[str, Any]
     mixed: tuple[str, ...]
@@ -63,6 +65,7 @@ class Comparison:
             "reference": self.reference,
             "settings": self.settings,
             "environment": self.environment,
+            "clock": self.clock,
             "commit": self.commits[-1] if self.commits else "unknown",
             "commits": list(self.commits),
             "datasets": self.datasets,
@@ -82,6 +85,7 @@ def gather(
     reference: str,
     options: Mapping[str, Any],
     datasets: Mapping[str, Any],
+    clock: dict[str, str],
 ) -> Comparison:
     """Put together what came of every cell.
 
@@ -91,6 +95,7 @@ def gather(
         reference: the method that the others are compared with.
         options: as they were asked for.
         datasets: facts by name.
+        clock: what the rows' undisturbed latencies hold for.
 
     Raises:
         UsageError: a run's record can't be read.
@@ -126,6 +131,7 @@ def gather(
         reference=reference,
         settings={**options, "search": search, "retrain": retrain},
         environment=environment,
+        clock=clock,
         commits=tuple(commits),
         datasets=dict(datasets),
         mixed=tuple(mixed),

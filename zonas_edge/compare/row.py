@@ -53,6 +53,8 @@ class Row:
             several, and in results from before it was kept.
         latency_undisturbed_ms: of one inference on this machine, all networks in turns
             (``compare.clock``); None before they were.
+        limits_kept: whether no limit of the profile's budget was found to be exceeded;
+            what was found on test plays no part. None as ``verdict``.
     """
 
     run: str
@@ -77,6 +79,7 @@ class Row:
     test_openings: int
     verdict: str | None = None
     latency_undisturbed_ms: float | None = None
+    limits_kept: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -98,8 +101,13 @@ class Row:
 
     @property
     def inside(self) -> bool:
-        """Whether it keeps what its own profile asks for, as far as was measured."""
-        return self.parameters <= self.budget and self.verdict != "fail"
+        """Whether it is inside its budget, as far as was measured.
+
+        A gate on the test split has no say: what is compared by its accuracy must not
+        be chosen by it.
+        """
+        least = self.min_parameters or 0
+        return least <= self.parameters <= self.budget and self.limits_kept is not False
 
 
 def report_of(run: Run) -> ValidationReport:
@@ -125,6 +133,8 @@ def row_of(cell: Cell, run: Run) -> Row:
     """
     record = run.read()
     report = report_of(run)
+    # a shared run was judged under another row's profile
+    own = cell.profile == cell.request.profile
     try:
         search: dict[str, Any] = record.get("search", {})
         retrained: dict[str, Any] = record["retrain"]
@@ -143,14 +153,18 @@ def row_of(cell: Cell, run: Run) -> Row:
             alpha_updates=search.get("alpha_updates"),
             inside_after_epochs=_inside_after(cell, run),
             test_openings=record["test_openings"],
-            # a shared run was judged under another row's profile
-            verdict=report.verdict if cell.profile == cell.request.profile else None,
+            verdict=report.verdict if own else None,
+            limits_kept=_limits_kept(report) if own else None,
         )
     except KeyError as error:
         raise UsageError(
             f"{run.record}: no {error.args[0]} in it",
             "delete the run's folder, and compare again with --resume",
         ) from None
+
+
+def _limits_kept(report: ValidationReport) -> bool:
+    return all(limit.passed is not False for limit in report.limits)
 
 
 def searched_seconds(search: Mapping[str, Any]) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from zonas_edge.artifact import Run, write_json
-from zonas_edge.compare.clock import clocked
+from zonas_edge.compare.clock import clocked, clocked_by
 from zonas_edge.compare.folder import Folder
 from zonas_edge.compare.plan import (
     Settings,
@@ -127,6 +127,7 @@ def compare(
             reference=methods[0],
             options=_options(wanted, settings, crew),
             datasets={source.name: source.facts for source in sources},
+            clock=clocked_by(),
         )
         write_json(folder.results, found.to_dict())
     return found

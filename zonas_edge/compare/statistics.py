@@ -2,9 +2,12 @@
 
 With three to ten seeds the normal quantile is far too narrow, hence Student's t. A
 difference of two methods is taken pair by pair, under the same data, budget and seed,
-which removes what the pairs share; the bootstrap beside it assumes no distribution.
+which removes what the pairs share. Beside its interval stands a test that assumes no
+distribution: if the methods were alike, each pair could as well have the other sign.
+With few pairs no outcome of it is rare, and then nothing counts as shown.
 
-Sources: Student (1908); Efron & Tibshirani (1993), percentile bootstrap.
+Sources: Student (1908); Fisher (1935), The Design of Experiments, section 21, for the
+randomisation of signs.
 """
 
 import math
@@ -13,11 +16,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import permutation_test
 from scipy.stats import t as student
 
 CONFIDENCE = 0.95
-RESAMPLES = 10_000
+FLIPS = 2**14
+"""Patterns of signs that are tried; all there are, of up to 14 pairs."""
 _SEED = 0
+_EQUAL = 1e-12
+"""Values that differ by no more than rounding, in units of their mean or of 1."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Summary:
         count: networks.
         mean: of the figure, in its own unit.
         sd: standard deviation with ``count - 1``; None of one network.
-        interval: of the mean, 95 %, by the t-distribution; None of one network.
+        interval: of the mean, 95 %, by the t-distribution; None of one network, and
+            of networks that are all equal, since they tell of no spread.
     """
 
     count: int
@@ -38,7 +46,7 @@ class Summary:
 
 
 FEWEST = 3
-"""Two values that happen to be equal have an interval of no width."""
+"""Of two values the interval is so wide, or by chance so narrow, that it isn't told."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,24 @@ class Difference:
 
     Args:
         summary: of the differences, pair by pair.
-        bootstrap: percentile interval of their mean, 95 %; None of one pair.
+        p_sign_flips: share of all patterns of signs of the pairs that bring the mean
+            as far from zero, in either direction, as it is; 1 if all are zero.
     """
 
     summary: Summary
-    bootstrap: tuple[float, float] | None
+    p_sign_flips: float
+
+    @property
+    def decidable(self) -> bool:
+        """Whether there are enough pairs for any outcome of the test to be rare."""
+        return 2.0 ** (1 - self.summary.count) <= 1 - CONFIDENCE
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval excludes zero, and the signs are no chance."""
+        interval = self.summary.interval
+        apart = interval is None or not interval[0] <= 0 <= interval[1]
+        return self.decidable and apart and self.p_sign_flips <= 1 - CONFIDENCE
 
 
 def summarise(values: Sequence[float]) -> Summary:
@@ -66,6 +87,8 @@ def summarise(values: Sequence[float]) -> Summary:
     if len(values) == 1:
         return Summary(1, mean, None, None)
     sd = statistics.stdev(values)
+    if sd <= _EQUAL * max(1.0, abs(mean)):
+        return Summary(len(values), mean, sd, None)
     quantile = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
     half = quantile * sd / math.sqrt(len(values))
     return Summary(len(values), mean, sd, (mean - half, mean + half))
@@ -78,16 +101,27 @@ def difference(pairs: Sequence[tuple[float, float]]) -> Difference:
         ValueError: there is no pair.
     """
     values = [first - second for first, second in pairs]
-    return Difference(summarise(values), bootstrap(values))
+    return Difference(summarise(values), sign_flips(values))
 
 
-def bootstrap(values: Sequence[float]) -> tuple[float, float] | None:
-    """Percentile interval of the mean, the same for the same values; None of one."""
-    if len(values) < 2:  # noqa: PLR2004 - one value tells nothing of its spread
-        return None
-    rng = np.random.default_rng(_SEED)
-    data = np.asarray(values, dtype=np.float64)
-    chosen = rng.integers(0, len(data), (RESAMPLES, len(data)))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(data[chosen].mean(axis=1), [tail, 1 - tail])
-    return float(low), float(high)
+def sign_flips(values: Sequence[float]) -> float:
+    """Two-sided p of the values' mean, the same for the same values.
+
+    Exact of up to 14 values; of more, by patterns that are drawn.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    if not values:
+        raise ValueError("no value whose sign could be another")
+    if len(values) == 1:
+        return 1.0  # both signs bring it as far
+    found = permutation_test(
+        (np.asarray(values, dtype=np.float64),),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=FLIPS,
+        rng=np.random.default_rng(_SEED),
+    )
+    return float(found.pvalue)

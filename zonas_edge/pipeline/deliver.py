@@ -59,7 +59,7 @@ def run_export(
     if not run.finished("retrain"):
         raise UsageError(
             f"{run.path}: no trained network yet",
-            f"zonas-edge retrain {run.name} --resume",
+            run.command("retrain", "--resume"),
         )
     if progress is not None:
         progress("writing the file and comparing it with torch on every val image")
@@ -193,9 +193,7 @@ def _delivered(run: Run, *, int8: bool) -> tuple[Delivered, Trial | None]:
         UsageError: they aren't there, or aren't what was exported and proven.
     """
     if not run.finished("export"):
-        raise UsageError(
-            f"{run.path}: no exported model yet", f"zonas-edge export {run.name}"
-        )
+        raise UsageError(f"{run.path}: no exported model yet", run.command("export"))
     trial = trial_of(run) if int8 else None
     told = run.read().get("export", {})
     files = run.int8 if int8 else run.float32
@@ -205,7 +203,7 @@ def _delivered(run: Run, *, int8: bool) -> tuple[Delivered, Trial | None]:
 
 def _check_unchanged(run: Run, files: Delivered, told: dict[str, Any]) -> None:
     """See that model and golden vectors are those of the export."""
-    again = f"zonas-edge export {run.name}{' --int8' if files == run.int8 else ''}"
+    again = run.command("export", *(["--int8"] if files == run.int8 else []))
     for kind, file in (("model", files.model), ("golden", files.golden)):
         if not file.is_file():
             raise UsageError(f"{file}: no such file", again)
@@ -232,7 +230,7 @@ def trial_of(run: Run) -> Trial:
     Raises:
         UsageError: there is no INT8 file, or the record is damaged.
     """
-    again = f"zonas-edge export {run.name} --int8"
+    again = run.command("export", "--int8")
     told = run.read().get("export", {}).get("int8")
     if told is None:
         raise UsageError(f"{run.path}: no INT8 file was exported", again)

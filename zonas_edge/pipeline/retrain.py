@@ -1,6 +1,5 @@
 """Retraining as a step of a run: log, checkpoints, the weights that are shipped."""
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
@@ -83,14 +82,13 @@ def _check_recipe(run: Run, settings: RetrainSettings) -> None:
     begun = run.read().get("retrain_settings")
     if begun is None or not run.retrain_checkpoint.is_file():
         return
-    anew = ["zonas-edge", "retrain", run.name, "--out", str(run.path.parent)]
     for name, value in asdict(settings).items():
         if begun.get(name) != value:
             raise UsageError(
                 f"{run.path}: its retraining was begun with"
                 f" {name.replace('_', ' ')} {begun.get(name)}, and would go on with"
                 f" {value}",
-                shlex.join(anew),
+                run.command("retrain"),
             )
 
 

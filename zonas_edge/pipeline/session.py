@@ -187,7 +187,8 @@ def session_of(
         watcher.note(text)
     with begun.run.lock():
         same_data(begun.run, dataset)
-        remember_host(begun.run, request.device, "environment", watcher)
+        if not begun.run.finished(last):  # else nothing is computed anew
+            remember_host(begun.run, request.device, "environment", watcher)
         yield Session(begun.run, request, dataset)
 
 

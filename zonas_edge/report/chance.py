@@ -23,8 +23,7 @@ _ASKED: dict[str, tuple[Figure | Coverage, ...]] = {
 def against_chance(found: Iterable[Contrast]) -> str | None:
     """The reference against `random`, over all data sets; None without such pairs.
 
-    A difference counts as shown if the 95 % interval of its mean (t-distribution)
-    excludes zero.
+    What counts as shown: ``compare.statistics.Difference``.
     """
     pooled = {
         one.figure: one
@@ -50,9 +49,13 @@ def _told(one: Contrast, pairs: int) -> str:
     text = f"{name_of(one)} {-summary.mean:+.4f}"
     if summary.count != pairs:
         text += f" of {count(summary.count, 'pair')}"
+    found = [f"p {one.difference.p_sign_flips:.3f}"]
     interval = interval_of(one)
-    if interval is None or summary.count < FEWEST:
+    if interval is not None and summary.count >= FEWEST:
+        found.insert(0, f"95 % {-interval[1]:+.4f} to {-interval[0]:+.4f}")
+    text += f" ({', '.join(found)})"
+    if not one.difference.decidable:
         return f"{text}, which so few pairs can't show"
-    low, high = -interval[1], -interval[0]
-    verdict = "better" if low > 0 else "worse" if high < 0 else "not shown"
-    return f"{text} (95 % {low:+.4f} to {high:+.4f}), {verdict}"
+    if not one.difference.shown:
+        return f"{text}, not shown"
+    return f"{text}, {'better' if summary.mean < 0 else 'worse'}"

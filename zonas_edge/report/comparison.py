@@ -21,7 +21,7 @@ from zonas_edge.report.questions import (
     question_tables,
 )
 from zonas_edge.report.table import Table, csv_text
-from zonas_edge.report.words import count, plain
+from zonas_edge.report.words import count, plain, short_commit
 
 
 def _told(found: Comparison) -> tuple[list[Table], list[str]]:
@@ -72,7 +72,7 @@ def _made(found: Comparison) -> str:
     settings, environment = found.settings, found.environment
     machine = environment.get("cpu" if environment.get("device") == "cpu" else "device")
     words = [
-        *search_words(settings),
+        *(search_words(settings) if settings["search"] else []),
         count(settings["retrain_epochs"], "retraining epoch"),
         f"{machine or 'no machine'}, {count(settings['threads'], 'thread')}",
         *(
@@ -80,9 +80,18 @@ def _made(found: Comparison) -> str:
             for name in ("torch", "onnxruntime")
             if name in environment
         ),
-        f"commit {', '.join(commit[:10] for commit in found.commits) or 'unknown'}",
+        f"commit {', '.join(map(short_commit, found.commits)) or 'unknown'}",
     ]
-    return f"Made by {', '.join(words)}."
+    return f"Made by {', '.join(words)}. {clock_words(found.clock)}"
+
+
+def clock_words(clock: Mapping[str, str]) -> str:
+    """What undisturbed latencies hold for."""
+    return (
+        f"Latency: all networks in turns, {clock['cpu']}, onnxruntime"
+        f" {clock['onnxruntime']}, {clock['date']}, commit"
+        f" {short_commit(clock['commit'])}."
+    )
 
 
 def comparison_renderable(found: Comparison, folder: Path) -> RenderableType:

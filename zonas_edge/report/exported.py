@@ -1,8 +1,6 @@
 """An export or a bundle for a reader: what was written, and what comes next."""
 
-import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -16,7 +14,7 @@ from zonas_edge.report.words import plain
 from zonas_edge.validate.trial import Trial
 
 
-def exported_renderable(run: Run, summary: dict[str, Any], out: Path) -> RenderableType:
+def exported_renderable(run: Run, summary: dict[str, Any]) -> RenderableType:
     """The files written, every figure of the summary, and the next command.
 
     Args:
@@ -36,7 +34,7 @@ def exported_renderable(run: Run, summary: dict[str, Any], out: Path) -> Rendera
         grid.add_row(name, Text(plain(value)))
     lines: list[RenderableType] = [] if told is None else [*_int8(run, told)]
     options = ["--int8"] if told is not None and told["accepted"] else []
-    following = Text(f"next: {plain(validation_command(run, out, *options))}")
+    following = Text(f"next: {plain(run.command('validate', *options))}")
     return Group(grid, *lines, following)
 
 
@@ -58,20 +56,6 @@ def _int8(run: Run, told: dict[str, Any]) -> Iterator[RenderableType]:
     yield beside_table((trial.float32_bytes, trial.model_bytes), trial.val, trial.speed)
     if (speed := trial.speed) is not None:
         yield Text(holds_for(speed.host, speed.onnxruntime, speed.threads))
-
-
-def validation_command(run: Run, out: Path, *options: str) -> str:
-    """The command that validates a run.
-
-    Args:
-        run: its folder.
-        out: the folder of runs, as the user named it.
-        options: words behind it, the last of them perhaps without its value.
-    """
-    words = ["zonas-edge", "validate", run.name]
-    if out != Path("exports"):
-        words += ["--out", str(out)]
-    return shlex.join([*words, *options])
 
 
 def bundle_renderable(bundle: Bundle) -> RenderableType:

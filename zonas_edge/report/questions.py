@@ -63,8 +63,6 @@ _NAMES: dict[Figure | Coverage, str] = {
 }
 """Of all that methods are compared by."""
 
-_EXCLUDES = "excludes 0"
-
 NOTES = (
     (
         "Mean ± standard deviation over the seeds, in brackets the 95 % interval of the"
@@ -80,7 +78,10 @@ NOTES = (
         " another that is no more accurate on test and no smaller, or no faster, and"
         " not its equal in both; a share dominated is that of the other method's"
         " networks of the seed, and the difference is this share minus the one that the"
-        " other dominates. No interval is corrected for the number of comparisons."
+        " other dominates. p is the share of all patterns of the pairs' signs that"
+        " bring the mean as far from zero. A difference counts as shown if its interval"
+        " excludes zero and p is at most 0.05, which takes six pairs or more. Neither"
+        " is corrected for the number of comparisons."
     ),
     (
         "The hypervolume is the share that a method's networks dominate of the"
@@ -226,7 +227,7 @@ def contrast_table(found: Sequence[Contrast]) -> Table:
     sets = _sets(found)
     return Table(
         f"Differences from {found[0].reference}" if found else "Differences",
-        ("method", "data", "figure", "pairs", "mean", "95 %, t", "95 %, bootstrap", ""),
+        ("method", "data", "figure", "pairs", "mean", "95 %", "p", ""),
         tuple(_contrast(one, sets) for one in found),
         left=3,
     )
@@ -253,15 +254,15 @@ def contrast_overview(found: Sequence[Contrast]) -> Table:
 
 
 def _brief(one: Contrast | None, pairs: int) -> str:
-    """Mean and interval, with a mark if that excludes zero."""
+    """Mean and interval, with a mark if the difference is shown."""
     if one is None:
         return "-"
     summary = one.difference.summary
     form = _form(one)
     text = f"{summary.mean:{form}}"
-    if summary.count >= FEWEST:
-        text += f" ({_interval(interval_of(one), form)})"
-    if _zero(summary) == _EXCLUDES:
+    if summary.count >= FEWEST and (interval := interval_of(one)) is not None:
+        text += f" ({_interval(interval, form)})"
+    if one.difference.shown:
         text += " *"
     return text if summary.count == pairs else f"{text}, n = {summary.count}"
 
@@ -289,8 +290,8 @@ def _contrast(one: Contrast, sets: AbstractSet[str]) -> tuple[str, ...]:
         str(summary.count),
         f"{summary.mean:{form}}",
         _interval(interval_of(one), form),
-        _interval(one.difference.bootstrap, form),
-        _zero(summary),
+        f"{one.difference.p_sign_flips:.3f}",
+        _verdict(one),
     )
 
 
@@ -311,11 +312,10 @@ def _interval(interval: tuple[float, float] | None, form: str) -> str:
     return "-" if interval is None else f"{interval[0]:{form}} to {interval[1]:{form}}"
 
 
-def _zero(summary: Summary) -> str:
-    interval = summary.interval
-    if interval is None or summary.count < FEWEST:
+def _verdict(one: Contrast) -> str:
+    if not one.difference.decidable:
         return "too few"
-    return "holds 0" if interval[0] <= 0 <= interval[1] else _EXCLUDES
+    return "shown" if one.difference.shown else "not shown"
 
 
 def front_table(found: Sequence[Front]) -> Table:

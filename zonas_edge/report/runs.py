@@ -4,9 +4,7 @@ A summary is made from the run's record alone, so that a run looks the same on t
 machine it was copied to. What the record doesn't hold yet is left out.
 """
 
-import shlex
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -97,7 +95,7 @@ def state_of(summary: dict[str, Any]) -> str:
     return f"{reached[-1]} {stages[reached[-1]]}" if reached else "empty"
 
 
-def run_renderable(run: Run, out: Path) -> RenderableType:
+def run_renderable(run: Run) -> RenderableType:
     """A run's summary, with the network in words and the next command.
 
     Args:
@@ -118,11 +116,11 @@ def run_renderable(run: Run, out: Path) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, text in rows:
         grid.add_row(name, Text(plain_lines(text)))
-    following = next_command(run, out, summary)
+    following = next_command(run, summary)
     return Group(grid, Text(f"next: {plain(following)}")) if following else grid
 
 
-def next_command(run: Run, out: Path, summary: dict[str, Any]) -> str | None:
+def next_command(run: Run, summary: dict[str, Any]) -> str | None:
     """The command that goes on from here, or None behind the last."""
     stages = summary["stages"]
     if not network_chosen(stages):
@@ -131,12 +129,8 @@ def next_command(run: Run, out: Path, summary: dict[str, Any]) -> str | None:
     todo = [name for name in names if stages.get(name) != "finished"]
     if not todo:
         return None
-    words = ["zonas-edge", todo[0], run.name]
-    if todo[0] == "retrain" and stages.get("retrain") == "started":
-        words.append("--resume")
-    if out != Path("exports"):
-        words += ["--out", str(out)]
-    return shlex.join(words)
+    begun = todo[0] == "retrain" and stages.get("retrain") == "started"
+    return run.command(todo[0], *(["--resume"] if begun else []))
 
 
 def plain_lines(text: str) -> str:

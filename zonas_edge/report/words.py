@@ -11,6 +11,12 @@ def count(number: int, thing: str) -> str:
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
+def short_commit(commit: str) -> str:
+    """Ten digits of a commit, and whether the code differed from it."""
+    digits, plus, changes = commit.partition("+")
+    return f"{digits[:10]}{plus}{changes}"
+
+
 def latency_source(source: str) -> str:
     """What stands behind an expected latency, so that nobody takes it for measured."""
     if source == "fitted":

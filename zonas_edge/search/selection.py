@@ -10,6 +10,7 @@ Source: sections 7 and 13 of the design.
 """
 
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -311,7 +312,8 @@ def select(
             recalibrate(network, calibration)
             size = settings.batch_size
             loss, accuracy = evaluate(network, val, normalisation, size)
-            return replace(candidate, loss=loss, accuracy=accuracy)
+            told = loss if math.isfinite(loss) else _WORST
+            return replace(candidate, loss=told, accuracy=accuracy)
 
         ranking = sorted(map(judged, ranking), key=rank)
     return Selection(
@@ -323,10 +325,13 @@ def select(
     )
 
 
+_WORST = sys.float_info.max
+"""A loss that is no number, ranked behind all others; JSON has no infinity."""
+
+
 def rank(candidate: Candidate) -> float:
-    """What a ranking goes by: the loss, the worst of all where it is no number."""
-    loss = candidate.loss
-    return math.inf if loss is None or math.isnan(loss) else loss
+    """What a ranking goes by: the loss, the worst of all where there is none."""
+    return math.inf if candidate.loss is None else candidate.loss
 
 
 def _torch_generator(rng: np.random.Generator) -> torch.Generator:

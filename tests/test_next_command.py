@@ -1,11 +1,12 @@
-"""What an export says comes next."""
+"""What a run's hints say comes next."""
 
 from pathlib import Path
 
 import pytest
 
 from zonas_edge.artifact import Run
-from zonas_edge.report.exported import validation_command
+from zonas_edge.artifact.run import DEFAULT_OUT
+from zonas_edge.cli.options import EXPORTS
 
 
 @pytest.mark.parametrize(
@@ -25,5 +26,8 @@ from zonas_edge.report.exported import validation_command
 def test_the_following_command_can_be_copied(
     out: str, options: list[str], command: str
 ) -> None:
-    folder = Path(out)
-    assert validation_command(Run(folder / "whole"), folder, *options) == command
+    assert Run(Path(out) / "whole").command("validate", *options) == command
+
+
+def test_the_folder_of_runs_that_needs_no_option_is_that_of_the_options() -> None:
+    assert EXPORTS == DEFAULT_OUT
