@@ -16,6 +16,7 @@ from tests.scripts import ROOT, script
 from zonas_edge.cost import parameters
 from zonas_edge.nn.network import Network
 from zonas_edge.nn.spectral import chosen_for_spectra
+from zonas_edge.report.words import short_commit
 from zonas_edge.search.alphas import Alphas
 from zonas_edge.space import KERNELS, STAGES, SearchSpace, TaskSpec
 
@@ -436,3 +437,36 @@ def test_the_table_of_loading_tells_what_loads_and_what_was_not_tried() -> None:
     ]
     assert {line.count("|") for line in lines[:6]} == {11}
     assert lines[-1].startswith("Compared with onnxruntime 1.2.4 on this machine. ")
+
+
+def a_record(**replaced: Any) -> dict[str, Any]:
+    environment = {"cpu": "a processor", "machine": "x86_64", "commit": "a" * 40}
+    return {
+        "environment": environment | replaced,
+        "created": "2026-11-27T20:46:44.769341+00:00",
+    }
+
+
+def test_evidence_is_of_the_machine_and_commit_of_its_runs() -> None:
+    made_then = script("evidence").made_then
+    told = made_then([a_record(), a_record()])
+    assert told == {
+        "machine": {"cpu": "a processor", "machine": "x86_64"},
+        "date": "2026-11-27",
+        "commit": "a" * 40,
+    }
+    for record, refusal in (
+        (a_record(commit="b" * 40), "the runs are of commit a"),
+        (a_record(cpu="another"), "the runs are of cpu a processor, another"),
+        (a_record() | {"commits": ["a" * 40, "b" * 40]}, "the runs are of commit a"),
+    ):
+        with pytest.raises(SystemExit, match=f"^{refusal}"):
+            made_then([a_record(), record])
+    with pytest.raises(SystemExit, match="code that is no commit"):
+        made_then([a_record(commit="a" * 40 + "+changes")])
+
+
+def test_a_shortened_commit_tells_of_changes() -> None:
+    assert short_commit("0123456789abcdef") == "0123456789"
+    assert short_commit("0123456789abcdef+changes") == "0123456789+changes"
+    assert short_commit("unknown") == "unknown"

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from tests.test_begin import a_request
-from zonas_edge.artifact import create_run
+from zonas_edge.artifact import Run, create_run
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.request import Request, halves
 from zonas_edge.pipeline.retrain import retrain_settings, run_retrain
 from zonas_edge.pipeline.search import search_settings
+from zonas_edge.pipeline.session import session_of
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,44 @@ def test_a_run_goes_on_under_the_same_images_alone() -> None:
     before = {k: v for k, v in asked.to_dict().items() if k != "search_images"}
     assert Request.from_dict(before, "run.json") == a_request()
     assert a_request().difference(kept) == "search-images is None, the run's is 500"
+
+
+class Told:
+    """Keeps what a user would read."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Pass over it."""
+
+    def warn(self, text: str) -> None:
+        """Keep it."""
+        self.warnings.append(text)
+
+
+def test_another_machine_is_told_while_there_is_anything_left_to_compute(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    asked = replace(a_request(), dataset=digits.source)
+
+    def warnings() -> list[str]:
+        told = Told()
+        with session_of(
+            asked,
+            digits,
+            told,
+            out=tmp_path,
+            name="one",
+            last="validate",
+            resume=True,
+        ):
+            return told.warnings
+
+    assert warnings() == []
+    run = Run(tmp_path / "one")
+    run.update(environment=run.read()["environment"] | {"torch": "0.1"})
+    (warning,) = warnings()
+    assert "torch" in warning
+    run.mark("validate", "finished")
+    assert warnings() == []
