@@ -66,6 +66,29 @@ def test_a_verdict_by_another_profile_is_not_the_run_s_own(tmp_path: Path) -> No
     run = a_run(tmp_path)
     run.architecture.unlink()
     run.update(stages={"validate": "finished"})
-    for profile, said in (("raspberry-pi-4", "pass"), ("x86-64", "pass by x86-64")):
-        write_json(run.report, {"profile": profile, "verdict": "pass"})
+    budget = {
+        name: value
+        for name, value in run.read()["request"]["profile"]["budget"].items()
+        if value is not None
+    }
+    larger = budget | {"parameters": budget["parameters"] + 1}
+    gate = {"name": "min_auc", "required": 0.9}
+    for profile, limits, gates, said in (
+        ("raspberry-pi-4", budget, [], "pass"),
+        ("x86-64", budget, [], "pass by x86-64"),
+        # another file of the same name
+        ("raspberry-pi-4", larger, [], "pass by other limits than the run's own"),
+        ("raspberry-pi-4", budget, [gate], "pass by other gates than the run's own"),
+    ):
+        report = {
+            "profile": profile,
+            "verdict": "pass",
+            "limits": [
+                {"name": name, "allowed": value} for name, value in limits.items()
+            ],
+            "acceptance": gates,
+        }
+        write_json(run.report, report)
         assert state_of(run_summary(run)) == f"validated: {said}"
+    run.update(refused={"message": "no", "target": "ssh://pi", "time": "today"})
+    assert state_of(run_summary(run)).endswith(", refused since")

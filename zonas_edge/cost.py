@@ -166,7 +166,10 @@ def mac_table(space: SearchSpace, task: TaskSpec) -> CostTable:
 
 
 FIXED_BYTES = 12_000
-"""Upper bound of the ONNX graph around the cells, and of the model's metadata."""
+"""Upper bound of the ONNX graph around the cells, and of the model's metadata, class
+names apart."""
+CLASS_BYTES = 100
+"""The same of a class's name in the metadata; longer ones break the bound."""
 CANDIDATE_BYTES = {
     Op.NONE: 0,
     Op.SKIP: 120,
@@ -177,6 +180,10 @@ CANDIDATE_BYTES = {
 """Upper bound of what a candidate's nodes add to the ONNX graph, weights apart."""
 
 
+def _graph_bytes(task: TaskSpec) -> int:
+    return FIXED_BYTES + CLASS_BYTES * task.classes
+
+
 def byte_table(space: SearchSpace, task: TaskSpec) -> CostTable:
     """Upper bound of the size of the float32 ONNX file [bytes].
 
@@ -185,7 +192,7 @@ def byte_table(space: SearchSpace, task: TaskSpec) -> CostTable:
     """
     weights = parameter_table(space, task)
     return CostTable(
-        fixed=BYTES_PER_WEIGHT * weights.fixed + FIXED_BYTES,
+        fixed=BYTES_PER_WEIGHT * weights.fixed + _graph_bytes(task),
         operation=tuple(
             tuple(
                 BYTES_PER_WEIGHT * count + CANDIDATE_BYTES[op]
@@ -224,7 +231,7 @@ def macs(blueprint: Blueprint, task: TaskSpec) -> int:
 
 def reference_bytes(reference: Reference, task: TaskSpec) -> int:
     """Upper bound of the size of a reference network's float32 ONNX file [bytes]."""
-    graph = FIXED_BYTES + REFERENCE_BYTES * len([*reference.layers(task)])
+    graph = _graph_bytes(task) + REFERENCE_BYTES * len([*reference.layers(task)])
     return BYTES_PER_WEIGHT * parameters(reference, task) + graph
 
 

@@ -7,7 +7,7 @@ from tests.calibrations import TIMES, TRUTH, a_calibration, observed
 from tests.strategies import SPACE
 from zonas_edge.calibrate.design import UNKNOWNS, random_networks, row_of, table_of
 from zonas_edge.calibrate.fit import Observation, error_of, fit, relative_errors
-from zonas_edge.calibrate.model import HELD_OUT
+from zonas_edge.calibrate.model import HELD_OUT, today
 from zonas_edge.cost import exact
 from zonas_edge.errors import TargetError
 
@@ -89,6 +89,7 @@ def test_held_out_networks_play_no_part_in_the_fit() -> None:
         Observation(one.architecture, 9 * one.undisturbed_ms, HELD_OUT) for one in held
     ]
     again = calibration.refitted(spoilt)
+    assert again.fitted.date == today() != calibration.fitted.date
     assert again.table == calibration.table
     assert again.fitted.networks == calibration.fitted.networks == 75
     assert again.fitted.error.networks == len(held) == 15

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.calibrations import a_calibration
 from tests.cli.conftest import Bench, furnish
 from tests.cli.test_help import told
 from zonas_edge import cli
+from zonas_edge.artifact import write_json
 from zonas_edge.cli import main
 from zonas_edge.profile import shipped_profiles
 
@@ -301,3 +303,28 @@ def test_a_budget_below_every_width_is_exit_3_and_leaves_nothing(
     )
     assert noise.endswith("hint: raise budget.parameters\n")
     assert not (tmp_path / "exports").exists()
+
+
+def test_a_calibration_that_could_not_be_kept_is_never_measured(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bench.folder)
+    Path("other.json").write_text("{}", encoding="utf-8")
+    write_json(Path("known.json"), a_calibration().to_json())
+    Path("file").touch()
+    words = ["calibrate", "--profile", "./small.toml", "--side", "28", "--model"]
+    for model, said in (
+        (".", "error: .: is a folder\n"),
+        ("file/x.json", "file: nothing can be written there\n"),
+        ("other.json", "error: other.json: schema is None, not 1\n"),
+        (
+            "known.json",
+            (
+                "error: known.json: a model lies there whose image is (1, 8, 8), not"
+                " (1, 28, 28)\nhint: name another file with --model\n"
+            ),
+        ),
+    ):
+        code, text, noise = told([*words, model], capsys)
+        assert (code, text) == (2, "")
+        assert said in noise

@@ -1,6 +1,7 @@
 """The whole path through real processes: search, export, validate, run."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,29 @@ def test_a_validation_that_is_refused_takes_nothing_back(
     unreached = copy.run("validate", "whole", "--target", "ssh://no.invalid", "--quiet")
     assert unreached.returncode == 6
     assert record(tmp_path, "whole")["stages"] == before["stages"]
+
+
+@pytest.mark.slow
+def test_a_device_that_refuses_the_file_stands_beside_the_old_verdict(
+    tmp_path: Path, copy: Bench
+) -> None:
+    before = (tmp_path / "exports/whole/report.json").read_bytes()
+    text = (tmp_path / "small.toml").read_text(encoding="utf-8")
+    denied = text.replace(
+        "[runtime]", f'[runtime]\ndeny = ["{version("onnxruntime")}"]'
+    )
+    (tmp_path / "denied.toml").write_text(denied, encoding="utf-8")
+
+    refused = copy.run("validate", "whole", "--profile", "./denied.toml", "--quiet")
+    assert refused.returncode == 5
+    assert (tmp_path / "exports/whole/report.json").read_bytes() == before
+    shown = copy.run("runs", "show", "whole").stdout
+    assert ", refused since" in shown
+    assert "is on the profile's deny list (by local, 20" in " ".join(shown.split())
+
+    again = copy.run("validate", "whole", "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert "refused" not in copy.run("runs", "show", "whole").stdout
 
 
 @pytest.mark.slow

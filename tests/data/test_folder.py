@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from tests.data.arrays import refusal, save_npz, sound_arrays
 from zonas_edge.data.load import load_dataset
@@ -366,3 +367,18 @@ def test_a_damaged_image_never_raises_anything_but_an_error_for_the_user(
     except DatasetError:
         return
     assert len(dataset.train) == 4
+
+
+def test_an_image_of_the_wrong_size_is_never_decoded(
+    scans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (4000, 4000)).save(scans / VICTIM)
+    read = PngImageFile.load
+
+    def load(image: PngImageFile) -> object:
+        assert image.width < 4000
+        return read(image)
+
+    monkeypatch.setattr(PngImageFile, "load", load)
+    with pytest.raises(DatasetError, match="4000x4000 pixels"):
+        load_dataset("./scans")

@@ -1,5 +1,7 @@
 """The user's own .npz: what is accepted, and each way in which it can be wrong."""
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.data.arrays import Arrays, refusal, sound_arrays
+from tests.data.arrays import Arrays, refusal, save_npz, sound_arrays
 from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import DatasetError, UsageError
 from zonas_edge.space import TaskSpec
@@ -284,3 +286,45 @@ def test_real_cells_are_read(blood_file: Path) -> None:
         3_416,
     ]
     assert dataset.notes == ("the 8 classes have no names and are called 0 to 7",)
+
+
+def a_bomb(path: Path, key: str, dtype: str, shape: tuple[int, ...]) -> str:
+    """A sound file, of one array of which the header alone is there."""
+    save_npz(path, {k: v for k, v in sound_arrays().items() if k != key})
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": dtype, "fortran_order": False, "shape": shape}
+    )
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{key}.npy", head.getvalue())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "dtype", "shape", "said"),
+    [
+        ("train_images", "<f8", (6, 200, 200), "train_images is float64, not uint8"),
+        ("val_images", "|u1", (6, 2000, 2000), "val_images is 2000x2000 pixels"),
+        ("test_labels", "<i8", (6, 3), "test_labels has shape (6, 3)"),
+        ("train_labels", "<U9", (6,), "train_labels is <U9, not whole numbers"),
+        (
+            "train_images",
+            "|u1",
+            (10**12, 28, 28),
+            "train_images: larger than the memory of this machine",
+        ),
+        (
+            "class_names",
+            "<U9",
+            (10**12,),
+            "class_names: larger than the memory of this machine",
+        ),
+    ],
+)
+def test_what_the_header_says_is_refused_before_anything_is_unpacked(
+    tmp_path: Path, key: str, dtype: str, shape: tuple[int, ...], said: str
+) -> None:
+    """Were it unpacked, its missing bytes would be told."""
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(a_bomb(tmp_path / "own.npz", key, dtype, shape))
+    assert said in str(caught.value)

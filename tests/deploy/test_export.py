@@ -21,7 +21,7 @@ from zonas_edge.data.dataset import Split
 from zonas_edge.deploy import export as export_module
 from zonas_edge.deploy.check import check_file, weight_count
 from zonas_edge.deploy.example import example_source
-from zonas_edge.deploy.export import Exported, export_network
+from zonas_edge.deploy.export import Exported, export_network, golden_images
 from zonas_edge.deploy.fold import DeployedNetwork, fold
 from zonas_edge.deploy.parity import (
     Parity,
@@ -200,6 +200,19 @@ def test_normalisation_lives_in_the_graph() -> None:
     deployed = DeployedNetwork(network, NORMALISATION)(torch.tensor(images))
     reference = network_probabilities(network, NORMALISATION, images)
     np.testing.assert_allclose(deployed.detach().numpy(), reference, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 40])
+def test_golden_images_are_of_every_class_though_data_are_sorted(classes: int) -> None:
+    labels = np.repeat(np.arange(classes), 40)
+    images = np.broadcast_to(
+        labels.astype(np.uint8)[:, None, None, None], (len(labels), 1, 8, 8)
+    )
+    chosen = golden_images(Split(images, labels))[:-3, 0, 0, 0]
+    counts = np.bincount(chosen, minlength=classes)
+    assert len(chosen) == 32
+    assert counts.max() - counts.min() <= 1
+    assert (np.diff(chosen.astype(int)) >= 0).all()  # in the order of the data
 
 
 def test_golden_vectors_are_what_the_network_says() -> None:

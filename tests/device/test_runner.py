@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -521,3 +522,38 @@ def test_the_cpu_model_names_the_board_where_the_processor_is_not_enough(
     monkeypatch.setattr(runner, "read_text", lambda path: files[path])
 
     assert runner.cpu_model() == expected
+
+
+class Weary:
+    """A session whose memory is at its end after a few inferences."""
+
+    def __init__(self, inferences: int) -> None:
+        self.left = inferences
+
+    def get_inputs(self) -> list[Any]:
+        """The one input."""
+        return [SimpleNamespace(name="image")]
+
+    def run(self, _: None, images: dict[str, Any]) -> list[Any]:
+        """Answer, or fail as onnxruntime does."""
+        if not self.left:
+            raise RuntimeError("Failed to allocate memory\nfor a tensor")
+        self.left -= 1
+        return [np.array([[0.5, 0.5]], np.float32)]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda session, images: runner.predict(session, images, runner.silent),
+        lambda session, images: runner.measure_latency(session, images),
+    ],
+    ids=["predict", "latency"],
+)
+def test_an_inference_that_fails_later_is_told_too(work: Any) -> None:
+    with pytest.raises(runner.RunnerError) as caught:
+        work(Weary(3), tiny_images(5))
+    assert (caught.value.kind, str(caught.value)) == (
+        "load",
+        "Failed to allocate memory",
+    )

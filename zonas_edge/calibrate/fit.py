@@ -48,7 +48,13 @@ def fit(observations: Sequence[Observation]) -> CostTable:
     rows = np.array(
         [row_of(seen.architecture) / seen.undisturbed_ms for seen in observations]
     )
-    times, _ = nnls(rows, np.ones(len(rows)))
+    try:
+        times, _ = nnls(rows, np.ones(len(rows)))
+    except RuntimeError as error:  # too many iterations
+        raise TargetError(
+            f"calibrate: no fit of the measured times ({error})",
+            "repeat it while the device does nothing else",
+        ) from error
     if times[0] == 0:
         raise TargetError(
             "calibrate: the measured times are not those of networks, a network"

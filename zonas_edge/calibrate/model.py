@@ -6,6 +6,7 @@ made again with what later validations have measured.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,7 +51,9 @@ class Calibration:
         kept = [seen for seen in self.observations if seen.source not in replaced]
         observations = (*kept, *further)
         return type(self)(
-            fitted=self.fitted.model_copy(update=fitted_fields(observations)),
+            fitted=self.fitted.model_copy(
+                update=fitted_fields(observations) | {"date": today()}
+            ),
             observations=observations,
             settings=self.settings,
             environment=self.environment,
@@ -67,6 +70,11 @@ class Calibration:
                 for seen in self.observations
             ],
         }
+
+
+def today() -> str:
+    """The date of a fit, UTC."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def fitted_fields(observations: Sequence[Observation]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ be about them.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from zonas_edge.architecture import Architecture, smallest
 from zonas_edge.calibrate.design import Plan, plan
 from zonas_edge.calibrate.files import network_files
 from zonas_edge.calibrate.fit import Observation
-from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields
+from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields, today
 from zonas_edge.device.bundle import (
     Bundle,
     CarriedTarget,
@@ -252,7 +251,7 @@ def _calibration(
             onnxruntime=machine.onnxruntime,
             threads=profile.runtime.threads,
             provider=profile.runtime.provider,
-            date=datetime.now(UTC).date().isoformat(),
+            date=today(),
             image=(task.channels, task.height, task.width),
             classes=task.classes,
             channels=space.channels,

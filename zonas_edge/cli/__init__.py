@@ -20,7 +20,13 @@ from zonas_edge.cli import (
     profiles,
     runs,
 )
-from zonas_edge.cli.failure import INTERRUPTED, failed, interrupted
+from zonas_edge.cli.failure import (
+    INTERRUPTED,
+    Terminated,
+    failed,
+    interrupted,
+    tidy_when_ended,
+)
 
 __all__ = ["app", "main"]
 
@@ -91,9 +97,13 @@ def main(arguments: list[str] | None = None) -> None:
             # a name the terminal can't show must not end the work with a traceback
             reconfigure(errors="backslashreplace")
     try:
+        tidy_when_ended()
         code = app(args=words, prog_name=PROGRAM, standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except Terminated as ended:
+        interrupted(words)
+        sys.exit(ended.exit_code)
     except Exception as error:
         known = failed(error)
         if known is None:  # a mistake of ours: the traceback is what a report needs

@@ -129,6 +129,7 @@ def calibrate(
     task = _task(dataset, side, channels, classes, data_dir, offline=offline)
     effort, shelf = Effort(networks, seed=seed), out / "calibrations"
     file = model or shelf / f"{judge.name}.json"
+    _check_place(file, judge, task)
     if isinstance(place, ByHand):
         images = _images(task, dataset, data_dir)
         words = ["--profile", profile, *images, "--networks", str(networks)]
@@ -138,6 +139,39 @@ def calibrate(
         return
     found = _measured(judge, task, effort, place, quiet=quiet)
     _finish(found, file, profile, as_json=as_json)
+
+
+def _check_place(file: Path, judge: "DeviceProfile", task: "TaskSpec") -> None:
+    """See that the result can be written, before minutes of measuring.
+
+    Raises:
+        UsageError: it can't, or a model of other images or another space lies there.
+    """
+    import os
+
+    from zonas_edge.calibrate.model import read_calibration
+    from zonas_edge.errors import UsageError
+
+    another = "name another file with --model"
+    if file.is_dir():
+        raise UsageError(f"{file}: is a folder", another)
+    there = next(place for place in file.absolute().parents if place.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise UsageError(f"{there}: nothing can be written there", another)
+    if not file.exists():
+        return
+    known, space = read_calibration(file).fitted, judge.search_space
+    for what, asked, kept in (
+        ("image is", (task.channels, task.height, task.width), known.image),
+        ("classes are", task.classes, known.classes),
+        ("space has channels", space.channels, known.channels),
+        ("space has depth", space.max_depth, known.max_depth),
+        ("device is", judge.board[0].name, known.device),
+    ):
+        if asked != kept:
+            raise UsageError(
+                f"{file}: a model lies there whose {what} {kept}, not {asked}", another
+            )
 
 
 def _measured(

@@ -15,6 +15,36 @@ from zonas_edge.errors import UsageError, ZonasError
 from zonas_edge.report.words import plain
 
 INTERRUPTED = 130
+_ENDING = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals that end a program at once, unless it asks to tidy up before."""
+
+
+class Terminated(BaseException):
+    """One of these signals has come; what is left in folders is tidied up behind it.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def tidy_when_ended() -> None:
+    """Have such a signal end the work as an exception; one that is ignored stays so."""
+
+    def end(number: int, _: object) -> None:
+        for other in _ENDING:
+            signal.signal(other, signal.SIG_IGN)
+        raise Terminated(number)
+
+    for number in _ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+
 
 _RESUMABLE = {"search", "baseline", "retrain", "run", "compare"}
 _ENDINGS = {

@@ -18,7 +18,7 @@ from zonas_edge.pipeline.deliver import run_validate
 from zonas_edge.pipeline.host import commit
 from zonas_edge.pipeline.request import Request, request_of
 from zonas_edge.pipeline.session import session_of
-from zonas_edge.validate.verdict import asked_of
+from zonas_edge.validate.verdict import gates_of, limits_of
 
 
 class Listener(Protocol):
@@ -132,12 +132,14 @@ def _measured_so(run: Run, request: Request) -> bool:
         return False
     report = report_of(run)
     profile, host = request.profile, report.latency_host
-    judged = {(limit.name, limit.allowed) for limit in report.limits}
-    judged |= {(gate.name, gate.required) for gate in report.acceptance}
     return (
         (report.profile, report.latency_ms.threads, host.target)
         == (profile.name, profile.runtime.threads, LocalTarget().name)
-    ) and judged == asked_of(profile.budget, profile.acceptance)
+        and {one.name: one.allowed for one in report.limits}
+        == limits_of(profile.budget)
+        and {one.name: one.required for one in report.acceptance}
+        == gates_of(profile.acceptance)
+    )
 
 
 def _measured(cell: Cell, folder: Folder, shelf: Shelf, listener: Listener) -> Row:

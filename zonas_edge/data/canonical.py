@@ -35,19 +35,29 @@ def canonical_images(
     Raises:
         DatasetError: another type or shape, no images, or sides out of range.
     """
-    if images.dtype != np.uint8:
-        raise DatasetError(f"{where} is {images.dtype}, not uint8", _UINT8_HINT)
+    check_images(images.dtype, images.shape, where)
     stack = images[..., np.newaxis] if images.ndim == _GRAY_STACK else images
-    if stack.ndim != _COLOUR_STACK or stack.shape[3] not in {1, 3}:
-        raise DatasetError(
-            f"{where} has shape {images.shape}, not (images, height, width)"
-            " or (images, height, width, 1 or 3)",
-            _shape_hint(images),
-        )
-    if not len(stack):
-        raise DatasetError(f"{where} holds no images")
-    check_sides(stack.shape[1], stack.shape[2], where)
     return np.ascontiguousarray(stack.transpose(0, 3, 1, 2))
+
+
+def check_images(dtype: np.dtype[Any], shape: tuple[int, ...], where: str) -> None:
+    """Refuse images by what is known before a pixel is read.
+
+    Raises:
+        DatasetError: another type or shape, no images, or sides out of range.
+    """
+    if dtype != np.uint8:
+        raise DatasetError(f"{where} is {dtype}, not uint8", _UINT8_HINT)
+    gray = len(shape) == _GRAY_STACK
+    if not (gray or (len(shape) == _COLOUR_STACK and shape[3] in {1, 3})):
+        raise DatasetError(
+            f"{where} has shape {shape}, not (images, height, width)"
+            " or (images, height, width, 1 or 3)",
+            _shape_hint(shape),
+        )
+    if not shape[0]:
+        raise DatasetError(f"{where} holds no images")
+    check_sides(shape[1], shape[2], where)
 
 
 def check_sides(height: int, width: int, where: str) -> None:
@@ -74,14 +84,8 @@ def canonical_labels(labels: NDArray[Any], where: str) -> Int64[np.ndarray, "n"]
     Raises:
         DatasetError: another shape or type, or a value that can't be a class.
     """
-    if labels.ndim not in {1, 2} or (labels.ndim == 2 and labels.shape[1] != 1):  # noqa: PLR2004 - a matrix
-        raise DatasetError(
-            f"{where} has shape {labels.shape}, not (images,) or (images, 1)",
-            "give one class an image; several at once (multi-label) can't be used",
-        )
+    check_labels(labels.dtype, labels.shape, where)
     flat = labels.reshape(-1)
-    if flat.dtype.kind not in "biuf":
-        raise DatasetError(f"{where} is {flat.dtype}, not whole numbers", _LABELS_HINT)
     if flat.dtype.kind == "f":
         fractional = ~np.isfinite(flat)
         fractional[~fractional] = flat[~fractional] % 1 != 0
@@ -93,8 +97,23 @@ def canonical_labels(labels: NDArray[Any], where: str) -> Int64[np.ndarray, "n"]
     return flat.astype(np.int64)
 
 
-def _shape_hint(images: NDArray[Any]) -> str | None:
-    if images.ndim == _COLOUR_STACK and images.shape[1] in {1, 3}:
+def check_labels(dtype: np.dtype[Any], shape: tuple[int, ...], where: str) -> None:
+    """Refuse labels by what is known before one is read.
+
+    Raises:
+        DatasetError: another shape or type.
+    """
+    if len(shape) not in {1, 2} or (len(shape) == 2 and shape[1] != 1):  # noqa: PLR2004 - a matrix
+        raise DatasetError(
+            f"{where} has shape {shape}, not (images,) or (images, 1)",
+            "give one class an image; several at once (multi-label) can't be used",
+        )
+    if dtype.kind not in "biuf":
+        raise DatasetError(f"{where} is {dtype}, not whole numbers", _LABELS_HINT)
+
+
+def _shape_hint(shape: tuple[int, ...]) -> str | None:
+    if len(shape) == _COLOUR_STACK and shape[1] in {1, 3}:
         return "put the channels last: images.transpose(0, 2, 3, 1)"
     return None
 

@@ -6,6 +6,7 @@ hash mean something: the same images in an ``.npz`` and in a folder are the same
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,6 +99,10 @@ class Dataset:
         """Number of test images, which says nothing about what they show."""
         return len(self._test)
 
+    def learning_hash(self) -> str:
+        """SHA-256 of train and val: of a data set all that a choice may depend on."""
+        return _digest({"train": self.train, "val": self.val}).hexdigest()
+
     def open_test(self) -> Split:
         """Give out the test split. Only `pipeline.deliver.open_test` may call this.
 
@@ -114,11 +119,16 @@ def content_hash(
     train: Split, val: Split, test: Split, class_names: tuple[str, ...]
 ) -> str:
     """SHA-256 over types, shapes and bytes of the six arrays and the class names."""
+    digest = _digest({"train": train, "val": val, "test": test})
+    digest.update(json.dumps(class_names).encode())
+    return digest.hexdigest()
+
+
+def _digest(splits: Mapping[str, Split]) -> "hashlib._Hash":
     digest = hashlib.sha256()
-    for name, split in zip(SPLITS, (train, val, test), strict=True):
+    for name, split in splits.items():
         for kind, array in (("images", split.images), ("labels", split.labels)):
             digest.update(f"{name}_{kind} {array.dtype} {array.shape}\n".encode())
             # Little-endian on every host, so that the hash is the same on all of them.
             digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
-    digest.update(json.dumps(class_names).encode())
-    return digest.hexdigest()
+    return digest

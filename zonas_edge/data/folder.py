@@ -228,6 +228,7 @@ def _check_pixels(image: Image.Image, content: bytes, where: str) -> None:
         raise DatasetError(f"{where}: image with transparency", _CONVERT_HINT)
     if image.mode not in {"L", "RGB"}:
         raise DatasetError(f"{where}: mode {image.mode} image", _CONVERT_HINT)
+    check_sides(image.height, image.width, where)  # before PNG's pixels are decoded
     if image.getexif().get(_ORIENTATION, 1) != 1:
         # some readers turn such an image and some don't: a device would see another one
         raise DatasetError(
@@ -236,4 +237,3 @@ def _check_pixels(image: Image.Image, content: bytes, where: str) -> None:
         )
     if getattr(image, "n_frames", 1) > 1:
         raise DatasetError(f"{where}: holds several frames", "save one image a file")
-    check_sides(image.height, image.width, where)

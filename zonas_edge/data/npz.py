@@ -4,6 +4,10 @@ Arrays are never unpickled: loading a pickle runs whatever code its author wrote
 damaged or hostile file makes zipfile, zlib and numpy raise is told as one clear error.
 """
 
+import io
+import math
+import os
+import sys
 import tokenize
 import warnings
 import zipfile
@@ -16,6 +20,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from zonas_edge.data.build import Origin, build_dataset
+from zonas_edge.data.canonical import check_images, check_labels
 from zonas_edge.data.dataset import SPLITS, Dataset
 from zonas_edge.errors import DatasetError
 
@@ -23,6 +28,9 @@ KEYS: tuple[str, ...] = tuple(
     f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels")
 )
 _NAMES_KEY = "class_names"
+_MAGIC = b"\x93NUMPY"
+_HEAD_BYTES = 2**15
+"""More than the longest header that numpy reads."""
 
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -49,7 +57,8 @@ def read_npz(path: Path, where: str) -> dict[str, NDArray[Any]]:
         where: what to call it in an error.
 
     Raises:
-        DatasetError: the file can't be opened, is damaged or lacks an array.
+        DatasetError: the file can't be opened, is damaged, lacks an array, or one is
+            of another kind than it should be, or larger than the memory.
     """
     with _stream(path, where) as stream, _archive(stream, where) as archive:
         missing = [key for key in KEYS if key not in archive.files]
@@ -112,6 +121,7 @@ def _read(archive: NpzFile, key: str, where: str) -> NDArray[Any]:
         with warnings.catch_warnings():
             # A damaged header makes numpy and Python's parser warn before they fail.
             warnings.simplefilter("ignore")
+            _check_header(archive, key, f"{where}: {key}")
             array = archive[key]
     except MemoryError as error:
         raise _too_large(f"{where}: {key}") from error
@@ -127,9 +137,42 @@ def _read(archive: NpzFile, key: str, where: str) -> NDArray[Any]:
         raise DatasetError(
             f"{where}: {key} is damaged", "copy or download the file again"
         ) from error
-    if not isinstance(array, np.ndarray):  # numpy hands out foreign members as bytes
-        raise DatasetError(f"{where}: {key} is not an array")
     return array
+
+
+def _check_header(archive: NpzFile, key: str, where: str) -> None:
+    """Refuse a member by its header; a few bytes may unpack to more than there is.
+
+    Raises:
+        DatasetError: it is no array, of another kind than it should be, or too large.
+        Exception: one of ``_DAMAGED``.
+    """
+    members: zipfile.ZipFile = archive.zip  # type: ignore[assignment] # until closed
+    name = key if key in members.namelist() else f"{key}.npy"
+    with members.open(name) as member:
+        head = io.BytesIO(member.read(_HEAD_BYTES))
+    if not head.getvalue().startswith(_MAGIC):
+        raise DatasetError(f"{where} is not an array")
+    if np.lib.format.read_magic(head) == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(head)
+    else:  # a third version is only for names of fields, which no array here has
+        shape, _, dtype = np.lib.format.read_array_header_2_0(head)
+    if dtype.hasobject:
+        return  # refused by numpy, in words that are known
+    if key.endswith("_images"):
+        check_images(dtype, shape, where)
+    elif key.endswith("_labels"):
+        check_labels(dtype, shape, where)
+    if dtype.itemsize * math.prod(shape) > _memory():
+        raise _too_large(where)
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory, or more than there can be where it isn't told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return sys.maxsize
 
 
 def _too_large(where: str) -> DatasetError:

@@ -1,12 +1,14 @@
-"""The ten lines that a device needs, written beside the model."""
+"""The few lines that a device needs, written beside the model."""
 
 from zonas_edge.space import TaskSpec
 
 _SOURCE = '''\
 """Classify one image with numpy and onnxruntime alone; no preprocessing is needed."""
 import json
+import os
 import sys
 import numpy as np
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # or it may report its use
 import onnxruntime as ort
 
 options = ort.SessionOptions()

@@ -126,7 +126,7 @@ def export_network(
     return Exported(
         model=data,
         golden=packed_golden(
-            chosen := golden_images(val.images),
+            chosen := golden_images(val),
             network_probabilities(network, normalisation, chosen),
         ),
         facts=facts,
@@ -225,14 +225,27 @@ def keep_used_imports(model: onnx.ModelProto) -> None:
     model.opset_import.extend(kept)
 
 
-def golden_images(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The first val images, and black, white and a ramp."""
-    shape = images.shape[1:]
+def golden_images(val: Split) -> npt.NDArray[np.uint8]:
+    """Val images of every class in turn, and black, white and a ramp.
+
+    Data are often sorted by class, and a device that gets one class wrong must not pass
+    by the first images of another. Of more classes than there is room for, the first.
+    """
+    shape = val.images.shape[1:]
     ramp = np.linspace(0, 255, num=int(np.prod(shape))).astype(np.uint8).reshape(shape)
     extremes = np.stack(
         [np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), ramp]
     )
-    return np.concatenate([images[:GOLDEN_IMAGES], extremes])
+    return np.concatenate([val.images[_of_every_class(val.labels)], extremes])
+
+
+def _of_every_class(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """Places of each class's first image, then of each one's second, and so on."""
+    turns = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        own = labels == label
+        turns[own] = np.arange(own.sum())
+    return np.sort(np.lexsort((labels, turns))[:GOLDEN_IMAGES])
 
 
 def packed_golden(

@@ -101,7 +101,7 @@ def quantize_export(
     bits = profile.quantization.weight_bits
     data = quantize(model, train.images[places], weight_bits=bits)
     facts = check_file(onnx.load_from_string(data), profile.runtime, "export --int8")
-    images = golden_images(val.images)
+    images = golden_images(val)
     return Quantized(
         model=data,
         golden=packed_golden(

@@ -257,17 +257,17 @@ def check_interface(session: Any, images: np.ndarray, where: str) -> None:
 
 def run_one(session: Any, name: str, image: np.ndarray) -> Any:
     """Class probabilities [1, K] of one image [1, C, H, W]."""
-    return session.run(None, {name: image})[0]
+    try:
+        return session.run(None, {name: image})[0]
+    except Exception as error:  # as in open_session: it loaded, but does not run
+        raise RunnerError("load", first_line(error)) from error
 
 
 def first_inference(session: Any, image: np.ndarray) -> float:
     """Milliseconds of the first inference, which allocates and may compile."""
     name = session.get_inputs()[0].name
     started = time.perf_counter()
-    try:
-        output = run_one(session, name, image)
-    except Exception as error:  # as in open_session: it loaded, but does not run
-        raise RunnerError("load", first_line(error)) from error
+    output = run_one(session, name, image)
     milliseconds = (time.perf_counter() - started) * 1000.0
     if output.ndim != 2 or output.shape[0] != 1 or output.shape[1] < 2:
         raise RunnerError("load", "output is %s, not [1, K]" % list(output.shape))

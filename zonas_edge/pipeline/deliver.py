@@ -1,6 +1,8 @@
 """Export and validation as steps of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,10 @@ from zonas_edge.device.bundle import (
     write_bundle,
 )
 from zonas_edge.device.job import sha256_of_file
+from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
-from zonas_edge.errors import UsageError
+from zonas_edge.errors import AcceptanceError, IncompatibleError, UsageError
 from zonas_edge.pipeline.blueprint import read_blueprint
 from zonas_edge.pipeline.host import environment
 from zonas_edge.pipeline.request import Request
@@ -88,7 +91,8 @@ def _forget_validation(run: Run, exported: Exported) -> None:
     if run.model.is_file() and run.model.read_bytes() == exported.model:
         return
     stages = run.stages()
-    run.update(stages={key: stages[key] for key in stages if key != "validate"})
+    kept = {key: stages[key] for key in stages if key != "validate"}
+    run.update(stages=kept, refused=None)
     with plain_errors(run.path):
         run.report.unlink(missing_ok=True)
 
@@ -153,37 +157,54 @@ def run_validate(
     test, openings = open_test(run, dataset)
     if not (int8 or run.finished("validate")):  # an earlier report stands until then
         run.mark("validate", "started")
-    report = validate_model(
-        files.model,
-        files.golden,
-        profile=profile,
-        subject=Subject(
-            run=run.name,
-            parameters=parameters(blueprint, dataset.task),
-            macs=macs(blueprint, dataset.task),
-            class_names=dataset.class_names,
-            dataset={
-                "name": dataset.name,
-                "sha256": dataset.sha256,
-                "licence": dataset.licence,
-            },
-            estimate_ms=None if latency is None else latency.p95,
-            estimate_source="estimate" if latency is None else latency.source,
-            test_openings=openings,
-            seed=derived_seed(request.seed, "validate") % 2**32,
-            float32=_float32(run, trial, test),
-            notes=dataset.notes,
-        ),
-        test_images=test.images,
-        test_labels=test.labels,
-        acceptance=acceptance,
-        target=target,
-        progress=progress,
-    )
+    with _refusals(run, target or LocalTarget()):
+        report = validate_model(
+            files.model,
+            files.golden,
+            profile=profile,
+            subject=Subject(
+                run=run.name,
+                parameters=parameters(blueprint, dataset.task),
+                macs=macs(blueprint, dataset.task),
+                class_names=dataset.class_names,
+                dataset={
+                    "name": dataset.name,
+                    "sha256": dataset.sha256,
+                    "licence": dataset.licence,
+                },
+                estimate_ms=None if latency is None else latency.p95,
+                estimate_source="estimate" if latency is None else latency.source,
+                test_openings=openings,
+                seed=derived_seed(request.seed, "validate") % 2**32,
+                float32=_float32(run, trial, test),
+                notes=dataset.notes,
+            ),
+            test_images=test.images,
+            test_labels=test.labels,
+            acceptance=acceptance,
+            target=target,
+            progress=progress,
+        )
     write_json(files.report, report.to_dict())
+    run.update(refused=None)
     if not int8:
         run.mark("validate", "finished")
     return report
+
+
+@contextmanager
+def _refusals(run: Run, target: Target) -> Iterator[None]:
+    """Write down that a device has refused the file, or answered nonsense.
+
+    An earlier report stands beside it: it is true of where it was measured.
+    """
+    try:
+        yield
+    except (IncompatibleError, AcceptanceError) as error:
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        told = {"message": str(error), "target": target.name, "time": time}
+        run.update(refused=told)
+        raise
 
 
 def _delivered(run: Run, *, int8: bool) -> tuple[Delivered, Trial | None]:

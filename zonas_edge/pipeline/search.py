@@ -131,7 +131,7 @@ def run_search(
         **files,
     )
     # of the data too: uniform draws would be the same networks on every set
-    draws = derived_seed(request.seed, f"selection {dataset.sha256}")
+    draws = derived_seed(request.seed, f"selection {dataset.learning_hash()}")
     selection, ranking_seconds = _selected(run, draws, data, search, listener)
     tournament = run_trials(
         run,

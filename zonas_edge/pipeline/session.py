@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from zonas_edge.artifact import Run, open_run
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.load import load_dataset
+from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.begin import begin
 from zonas_edge.pipeline.choose import check_request
 from zonas_edge.pipeline.host import changes, environment, prepare, resolve_device
@@ -186,6 +187,11 @@ def session_of(
     for text in begun.notices:
         watcher.note(text)
     with begun.run.lock():
+        if (other := request.difference(request_of(begun.run))) is not None:
+            raise UsageError(
+                f"{begun.run.path}: another command has just begun this run ({other})",
+                "choose another --name",
+            )
         same_data(begun.run, dataset)
         if not begun.run.finished(last):  # else nothing is computed anew
             remember_host(begun.run, request.device, "environment", watcher)

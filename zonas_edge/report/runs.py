@@ -14,8 +14,10 @@ from rich.text import Text
 from zonas_edge.artifact import CHOOSING, SCHEMA, Run, network_chosen, read_json
 from zonas_edge.blueprint import blueprint_from_json
 from zonas_edge.errors import UsageError
+from zonas_edge.profile import Acceptance, Budget
 from zonas_edge.report.words import count, latency_source, plain
 from zonas_edge.search.method import METHODS
+from zonas_edge.validate.verdict import gates_of, limits_of
 
 STAGES = (*CHOOSING, "retrain", "export", "validate")
 
@@ -45,6 +47,7 @@ def run_summary(run: Run) -> dict[str, Any]:
                 "retrain",
                 "retrain_settings",
                 "export",
+                "refused",
                 "test_openings",
             )
             if key in record
@@ -60,11 +63,33 @@ def run_summary(run: Run) -> dict[str, Any]:
 
 
 def _verdict(report: dict[str, Any], summary: dict[str, Any]) -> str:
-    """A report's verdict, and by which profile where that isn't the run's own."""
+    """A report's verdict, and by what where that isn't the run's own profile."""
     verdict, judge = str(report.get("verdict")), report.get("profile")
-    if judge in {None, _profile_name(summary)}:
+    if judge is None:
         return verdict
-    return f"{verdict} by {plain(str(judge))}"
+    if judge != _profile_name(summary):
+        return f"{verdict} by {plain(str(judge))}"
+    try:
+        found = list(_apart(report, summary))
+    except (KeyError, TypeError, ValueError):  # damaged, which others tell of
+        found = []
+    return f"{verdict} by {' and '.join(found)}" if found else verdict
+
+
+def _apart(report: dict[str, Any], summary: dict[str, Any]) -> Iterator[str]:
+    """What a report was judged by that the run's own profile doesn't say.
+
+    It may be another file of the same name, or gates of ``--gates``.
+    """
+    own = summary.get("request", {}).get("profile")
+    if own is None:
+        return
+    limits = {one["name"]: one["allowed"] for one in report.get("limits", [])}
+    if limits != limits_of(Budget.model_validate(own["budget"])):
+        yield "other limits than the run's own"
+    gates = {one["name"]: one["required"] for one in report.get("acceptance", [])}
+    if gates != gates_of(Acceptance.model_validate(own["acceptance"])):
+        yield "other gates than the run's own"
 
 
 def run_table(runs: Iterable[Run]) -> RenderableType:
@@ -81,7 +106,7 @@ def run_table(runs: Iterable[Run]) -> RenderableType:
             Text(plain(str(summary.get("dataset", {}).get("name", "-")))),
             _seeds(summary),
             _count(_choice(summary).get("parameters")),
-            state_of(summary),
+            Text(state_of(summary)),
         )
     return table
 
@@ -89,7 +114,8 @@ def run_table(runs: Iterable[Run]) -> RenderableType:
 def state_of(summary: dict[str, Any]) -> str:
     """How far a run has come: ``validated: pass``, ``retrain unfinished``."""
     if "verdict" in summary:
-        return f"validated: {summary['verdict']}"
+        since = ", refused since" if "refused" in summary else ""
+        return f"validated: {summary['verdict']}{since}"
     stages = summary["stages"]
     reached = [stage for stage in STAGES if stage in stages]
     return f"{reached[-1]} {stages[reached[-1]]}" if reached else "empty"
@@ -170,6 +196,9 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
             ),
         )
 
+    if refused := summary.get("refused"):
+        where = f"by {refused['target']}, {refused['time']}"
+        yield "refused", f"{refused['message']} ({where})"
     if told := summary.get("export", {}).get("int8"):
         yield "INT8", _int8(told, summary.get("int8_verdict"))
 

@@ -14,7 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.report.beside import beside_table, holds_for, timed_on
+from zonas_edge.report.beside import accepted_on, beside_table, holds_for
 from zonas_edge.report.words import latency_source, plain
 from zonas_edge.validate import Limit, ValidationReport
 
@@ -221,9 +221,10 @@ def _int8(report: ValidationReport) -> Iterator[RenderableType]:
     yield beside_table(sizes, beside.test, beside.speed)
     here = report.latency_host
     version = report.environment.machine.onnxruntime
-    yield Text(holds_for(here, version, report.latency_ms.threads))
-    if (beside.speed.host, beside.speed.onnxruntime) != (here, version):
-        yield Text(timed_on(beside.speed))
+    if (beside.speed.host, beside.speed.onnxruntime) == (here, version):
+        yield Text(holds_for(here, version, report.latency_ms.threads))
+    else:
+        yield Text(accepted_on(beside.speed))
 
 
 def _expected(milliseconds: float, source: str) -> tuple[str, str]:

@@ -114,13 +114,16 @@ def _declared(
         yield f"min_sensitivity.{name}", required, per_class[name].sensitivity
 
 
-def asked_of(budget: Budget, acceptance: Acceptance) -> frozenset[tuple[str, float]]:
-    """Every limit and gate by the name that a report gives it, and its value."""
-    limits = budget.model_dump(exclude_none=True)
+def limits_of(budget: Budget) -> dict[str, float]:
+    """Every limit by the name that a report gives it."""
+    return budget.model_dump(exclude_none=True)
+
+
+def gates_of(acceptance: Acceptance) -> dict[str, float]:
+    """Every gate by the name that a report gives it."""
     gates = acceptance.model_dump(exclude_none=True)
     classes = gates.pop("min_sensitivity", {})
-    named = {f"min_sensitivity.{name}": least for name, least in classes.items()}
-    return frozenset({**limits, **gates, **named}.items())
+    return gates | {f"min_sensitivity.{name}": least for name, least in classes.items()}
 
 
 def verdict_of(
