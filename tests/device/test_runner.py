@@ -534,7 +534,7 @@ class Weary:
         """The one input."""
         return [SimpleNamespace(name="image")]
 
-    def run(self, _: None, images: dict[str, Any]) -> list[Any]:
+    def run(self, _names: None, _images: dict[str, Any]) -> list[Any]:
         """Answer, or fail as onnxruntime does."""
         if not self.left:
             raise RuntimeError("Failed to allocate memory\nfor a tensor")
@@ -546,7 +546,7 @@ class Weary:
     "work",
     [
         lambda session, images: runner.predict(session, images, runner.silent),
-        lambda session, images: runner.measure_latency(session, images),
+        runner.measure_latency,
     ],
     ids=["predict", "latency"],
 )
