@@ -126,7 +126,6 @@ def run_renderable(run: Run) -> RenderableType:
 
     Args:
         run: its folder.
-        out: the folder of runs, as the user named it.
 
     Raises:
         UsageError: a file of the run is damaged.
