@@ -20,7 +20,6 @@ def exported_renderable(run: Run, summary: dict[str, Any]) -> RenderableType:
     Args:
         run: its folder.
         summary: what ``Exported.summary`` gave, and maybe a trial under ``int8``.
-        out: the folder of runs, as the user named it.
     """
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, file in (
