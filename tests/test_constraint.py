@@ -84,7 +84,7 @@ def test_every_limit_of_a_profile_becomes_a_constraint() -> None:
     costs = {c.name: c.cost(network) for c in found}
     assert costs["parameters"] == costs["min_parameters"] == HIGH
     assert costs["latency_p95_ms"] == pytest.approx(model.p95_ms(network))
-    graph = 12_000 + 620 * 6 * 3 * SPACE.max_depth
+    graph = 12_000 + 100 * 3 + 620 * 6 * 3 * SPACE.max_depth
     assert costs["model_kb"] == pytest.approx((4 * HIGH + graph) / 1024)
 
 
