@@ -45,7 +45,7 @@ def clocked(result: dict[str, Any], runs: Path) -> dict[str, Any]:
             row | {"latency_undisturbed_ms": times[row["run"]]}
             for row in result["rows"]
         ],
-        "clock": clocked_by(),
+        "clock": [clocked_by()],
     }
 
 

@@ -29,7 +29,7 @@ Results = list[dict[str, Any]]
 
 def comparison(result: dict[str, Any]) -> str:
     """One data set: its methods by budget, and where they were made."""
-    rows = [Row.from_dict(row) for row in result["rows"]]
+    rows = rows_of([result])
     counts = " / ".join(
         f"{result['dataset'][split]:,}" for split in ("train", "val", "test")
     )
@@ -74,11 +74,9 @@ def _made(result: dict[str, Any]) -> str:
 
 def _clocked(result: dict[str, Any]) -> str:
     """What its latencies hold for; older results don't tell."""
-    told = result.get("clock", [])
-    clocks = [told] if isinstance(told, dict) else told
     return "".join(
         f" {clock_words({'cpu': result['environment']['cpu']} | clock)}"
-        for clock in clocks
+        for clock in result.get("clock", [])
     )
 
 
@@ -95,7 +93,7 @@ def _of_one_method(result: dict[str, Any]) -> tuple[str, list[Row]]:
     Raises:
         ValueError: there are several methods.
     """
-    rows = [Row.from_dict(row) for row in result["rows"]]
+    rows = rows_of([result])
     (method,) = {row.method for row in rows}
     return method, rows
 
@@ -228,7 +226,7 @@ def _alike(results: Results) -> list[_Alike]:
     groups: dict[tuple[str, str], list[Row]] = {}
     for result in results:
         key = (_older_recipe(result), result["reference"])
-        groups.setdefault(key, []).extend(_rows([result]))
+        groups.setdefault(key, []).extend(rows_of([result]))
     return [
         _Alike(
             older,
@@ -254,7 +252,7 @@ def comparisons(results: Results, spreads: Results) -> str:
     text += [comparison(result) for result in results]
     for one in found:
         text += one.told(contrast_overview)
-    text.append(front_overview(fronts(_rows(results))).markdown())
+    text.append(front_overview(fronts(rows_of(results))).markdown())
     return "\n\n".join([*text, *NOTES, "An asterisk: the difference is shown."])
 
 
@@ -263,9 +261,10 @@ def details(results: Results, spreads: Results) -> str:
     if not results:
         return "Not measured yet."
     text = [part for one in _alike(results) for part in one.told(contrast_table)]
-    text.append(front_table(fronts(_rows(results))).markdown())
+    text.append(front_table(fronts(rows_of(results))).markdown())
     return "\n\n".join([*text, *NOTES, *map(spread, spreads)])
 
 
-def _rows(results: Results) -> list[Row]:
+def rows_of(results: Results) -> list[Row]:
+    """The networks of all results."""
     return [Row.from_dict(row) for result in results for row in result["rows"]]

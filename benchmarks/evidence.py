@@ -18,6 +18,7 @@ from statistics import fmean
 from typing import Any
 
 import checkout
+from provenance import traceable
 
 from zonas_edge.compare.row import searched_seconds
 
@@ -120,7 +121,7 @@ def made_then(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if len(values) != 1:
             sys.exit(f"the runs are of {key} {', '.join(sorted(values))}")
     told = {key: value for key, (value,) in found.items()}
-    if told["commit"] == "unknown" or told["commit"].endswith("+changes"):
+    if not traceable(told["commit"]):
         sys.exit(f"the runs were made by code that is no commit ({told['commit']})")
     return {
         "machine": {"cpu": told["cpu"], "machine": told["machine"]},

@@ -4,12 +4,11 @@ Drawn by benchmarks/tables.py, from the comparisons that are committed.
 """
 
 from pathlib import Path
-from typing import Any
 
 import checkout
+from comparison_tables import Results, rows_of
 
 from zonas_edge.compare.pictures import Pictures, scatters
-from zonas_edge.compare.row import Row
 from zonas_edge.report.plots import draw
 from zonas_edge.search.method import DEFAULT, MethodName
 
@@ -17,7 +16,7 @@ FOLDER = checkout.ROOT / "benchmarks"
 SHOWN = (DEFAULT, MethodName.RANDOM, MethodName.RANDOM_SINGLE)
 
 
-def draw_fronts(results: list[dict[str, Any]], out: Path = FOLDER) -> tuple[Path, ...]:
+def draw_fronts(results: Results, out: Path = FOLDER) -> tuple[Path, ...]:
     """Draw every data set against every cost into ``<out>/plots``.
 
     Args:
@@ -27,6 +26,5 @@ def draw_fronts(results: list[dict[str, Any]], out: Path = FOLDER) -> tuple[Path
     Returns:
         The files, SVG.
     """
-    rows = [Row.from_dict(row) for result in results for row in result["rows"]]
-    shown = [row for row in rows if row.method in SHOWN]
+    shown = [row for row in rows_of(results) if row.method in SHOWN]
     return draw(Pictures(scatters(shown), (), ()), out, endings=["svg"])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import checkout
+from provenance import traceable
 
 from zonas_edge.compare.row import CLOCKED
 
@@ -33,7 +34,7 @@ def refusal(results: dict[str, Any]) -> str | None:
     if not results["rows"]:
         return "no network in it"
     for commit in results["commits"] or ["unknown"]:
-        if commit == "unknown" or commit.endswith("+changes"):
+        if not traceable(commit):
             return f"made by code that is no commit ({commit})"
     if len(results["commits"]) > 1:
         return f"made by several commits ({', '.join(results['commits'])})"
@@ -59,7 +60,7 @@ def joined(results: list[dict[str, Any]]) -> dict[str, Any]:
         if (key := _contradiction(known, row)) is not None:
             raise ValueError(f"{row['run']}: {key} of the parts differ")
     settings = [one["settings"] for one in results]
-    clocks = [one["clock"] for one in results if "clock" in one]
+    clocks = [clock for one in results for clock in one.get("clock", [])]
     workers = sorted({one["workers"] for one in settings})
     methods = [name for one in settings for name in one["methods"]]
     search = {

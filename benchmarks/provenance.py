@@ -2,13 +2,12 @@
 
 import os
 import platform
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import checkout  # noqa: F401 - first, since it sets the path
 
-from zonas_edge.pipeline.host import commit
+from zonas_edge.pipeline.host import commit, today
 
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -29,6 +28,11 @@ def cores() -> int | None:
     return os.cpu_count()
 
 
+def traceable(commit: str) -> bool:
+    """Whether the code that a figure comes from can be had again."""
+    return commit != "unknown" and not commit.endswith("+changes")
+
+
 def made_here() -> dict[str, Any]:
     """Machine, date and commit."""
     return {
@@ -37,6 +41,6 @@ def made_here() -> dict[str, Any]:
             "machine": platform.machine(),
             "cores": cores(),
         },
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": today(),
         "commit": commit(),
     }

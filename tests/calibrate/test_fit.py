@@ -7,9 +7,10 @@ from tests.calibrations import TIMES, TRUTH, a_calibration, observed
 from tests.strategies import SPACE
 from zonas_edge.calibrate.design import UNKNOWNS, random_networks, row_of, table_of
 from zonas_edge.calibrate.fit import Observation, error_of, fit, relative_errors
-from zonas_edge.calibrate.model import HELD_OUT, today
+from zonas_edge.calibrate.model import HELD_OUT
 from zonas_edge.cost import exact
 from zonas_edge.errors import TargetError
+from zonas_edge.pipeline.host import today
 
 NETWORKS = random_networks(SPACE, 120, np.random.default_rng(0), sparse=True)
 

@@ -25,12 +25,14 @@ def some_results(**replaced: Any) -> dict[str, Any]:
             "torch": "2.13",
             "onnxruntime": "1.31",
         },
-        "clock": {
-            "cpu": "another processor",
-            "onnxruntime": "1.32",
-            "date": "2026-11-27",
-            "commit": CLEAN,
-        },
+        "clock": [
+            {
+                "cpu": "another processor",
+                "onnxruntime": "1.32",
+                "date": "2026-11-27",
+                "commit": CLEAN,
+            }
+        ],
         "commit": CLEAN,
         "commits": [CLEAN],
         "mixed": [],
@@ -252,3 +254,15 @@ def test_a_budget_is_told_by_what_has_become_of_every_network() -> None:
     assert "| 1,000 | 0 | 999 | yes | never | 13 |" in text
     assert "| 1,000 | 1 | 1,001 | no | 7 | 13 |" in text
     assert "commit 0123456789" in text
+
+
+def test_latencies_that_were_taken_twice_tell_both_times() -> None:
+    script_ = script("keep_comparison")
+    first, second = some_results(), some_results()
+    second["clock"] = [second["clock"][0] | {"date": "2026-11-28"}]
+    joined = script_.joined([first, second, first])
+    assert [clock["date"] for clock in joined["clock"]] == ["2026-11-27", "2026-11-28"]
+    kept, *_ = script_.parts(joined, "2026-11-28").values()
+    text = script("comparison_tables").comparisons([kept], [])
+    for clock in joined["clock"]:
+        assert f"another processor, onnxruntime 1.32, {clock['date']}, commit" in text

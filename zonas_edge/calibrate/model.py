@@ -6,7 +6,6 @@ made again with what later validations have measured.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from zonas_edge.calibrate.fit import Observation, error_of, fit
 from zonas_edge.cost import CostTable
 from zonas_edge.errors import UsageError
 from zonas_edge.latency import undisturbed_table
+from zonas_edge.pipeline.host import today
 from zonas_edge.profile import FittedLatency
 
 HELD_OUT = "held out"
@@ -70,11 +70,6 @@ class Calibration:
                 for seen in self.observations
             ],
         }
-
-
-def today() -> str:
-    """The date of a fit, UTC."""
-    return datetime.now(UTC).date().isoformat()
 
 
 def fitted_fields(observations: Sequence[Observation]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from zonas_edge.architecture import Architecture, smallest
 from zonas_edge.calibrate.design import Plan, plan
 from zonas_edge.calibrate.files import network_files
 from zonas_edge.calibrate.fit import Observation
-from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields, today
+from zonas_edge.calibrate.model import FIT, HELD_OUT, Calibration, fitted_fields
 from zonas_edge.device.bundle import (
     Bundle,
     CarriedTarget,
@@ -38,6 +38,7 @@ from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
 from zonas_edge.latency import analytic_latency
+from zonas_edge.pipeline.host import today
 from zonas_edge.profile import DeviceProfile, FittedLatency, RuntimeLimits
 from zonas_edge.runtimes import wanted_runtime
 from zonas_edge.seed import derived_seed

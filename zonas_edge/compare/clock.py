@@ -10,8 +10,6 @@ measured anew, all together, each time that a comparison comes to its end.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -27,9 +25,8 @@ from zonas_edge.device.job import sha256_of_file, workspace
 from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.measuring import undisturbed_ms
 from zonas_edge.device.process import Progress
-from zonas_edge.device.runner import cpu_model
 from zonas_edge.errors import UsageError, ZonasError
-from zonas_edge.pipeline.host import commit
+from zonas_edge.pipeline.host import environment, today
 from zonas_edge.profile import RuntimeLimits
 
 ROUNDS = 16
@@ -73,12 +70,9 @@ def clocked(
 
 def clocked_by() -> dict[str, str]:
     """What latencies that are taken now hold for; networks may be older than this."""
-    return {
-        "cpu": cpu_model(),
-        "onnxruntime": version("onnxruntime"),
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit(),
-    }
+    now = environment("cpu")
+    told = {key: str(now[key]) for key in ("cpu", "onnxruntime", "commit")}
+    return told | {"date": today()}
 
 
 def _image(golden: Path) -> NDArray[np.uint8]:

@@ -65,7 +65,8 @@ class Comparison:
             "reference": self.reference,
             "settings": self.settings,
             "environment": self.environment,
-            "clock": self.clock,
+            # a list, since results that were put together were clocked several times
+            "clock": [self.clock],
             "commit": self.commits[-1] if self.commits else "unknown",
             "commits": list(self.commits),
             "datasets": self.datasets,

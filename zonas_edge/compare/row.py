@@ -154,17 +154,13 @@ def row_of(cell: Cell, run: Run) -> Row:
             inside_after_epochs=_inside_after(cell, run),
             test_openings=record["test_openings"],
             verdict=report.verdict if own else None,
-            limits_kept=_limits_kept(report) if own else None,
+            limits_kept=report.limits_kept if own else None,
         )
     except KeyError as error:
         raise UsageError(
             f"{run.record}: no {error.args[0]} in it",
             "delete the run's folder, and compare again with --resume",
         ) from None
-
-
-def _limits_kept(report: ValidationReport) -> bool:
-    return all(limit.passed is not False for limit in report.limits)
 
 
 def searched_seconds(search: Mapping[str, Any]) -> float | None:

@@ -3,6 +3,7 @@
 import ctypes
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,11 @@ def environment(device: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
     }
     return facts | {name: version(name) for name in PACKAGES}
+
+
+def today() -> str:
+    """The date, UTC, as figures are told to be of."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def commit() -> str:

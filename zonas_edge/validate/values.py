@@ -137,7 +137,12 @@ class ValidationReport:
             return 5
         if not self.parity.passed or any(not gate.passed for gate in self.acceptance):
             return 4
-        return 3 if any(limit.passed is False for limit in self.limits) else 0
+        return 0 if self.limits_kept else 3
+
+    @property
+    def limits_kept(self) -> bool:
+        """Whether no limit was found to be exceeded; some may be unverified."""
+        return all(limit.passed is not False for limit in self.limits)
 
     @property
     def unverified(self) -> tuple[Limit, ...]:
