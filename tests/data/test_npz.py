@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.data.arrays import Arrays, refusal, save_npz, sound_arrays
+from zonas_edge.data import npz
 from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import DatasetError, UsageError
 from zonas_edge.space import TaskSpec
@@ -328,3 +329,15 @@ def test_what_the_header_says_is_refused_before_anything_is_unpacked(
     with pytest.raises(DatasetError) as caught:
         load_dataset(a_bomb(tmp_path / "own.npz", key, dtype, shape))
     assert said in str(caught.value)
+
+
+def test_an_array_larger_than_the_memory_is_not_unpacked(
+    own: Callable[[Arrays], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux would promise the room, and end the program when it is used."""
+    file = own(sound_arrays())
+    monkeypatch.setattr(npz, "_memory", lambda: 12 * 8 * 8 - 1)
+    with pytest.raises(DatasetError, match=r"train_images: larger than the memory"):
+        load_dataset(file)
+    monkeypatch.setattr(npz, "_memory", lambda: 12 * 8 * 8)
+    load_dataset(file)

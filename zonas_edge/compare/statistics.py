@@ -69,10 +69,13 @@ class Difference:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval excludes zero, and the signs are no chance."""
+        """Whether the interval excludes zero, and the signs are no chance.
+
+        Of too few pairs p is never so small, see ``decidable``.
+        """
         interval = self.summary.interval
         apart = interval is None or not interval[0] <= 0 <= interval[1]
-        return self.decidable and apart and self.p_sign_flips <= 1 - CONFIDENCE
+        return apart and self.p_sign_flips <= 1 - CONFIDENCE
 
 
 def summarise(values: Sequence[float]) -> Summary:
