@@ -97,6 +97,7 @@ def test_p_of_nothing_is_a_mistake() -> None:
         ([0.0] * 6, True, False),
         ([0.01, 0.02, 0.03, 0.02, 0.01, 0.02], True, True),
         ([0.01, 0.02, 0.03, 0.02, 0.01, -0.02], True, False),
+        ([0.01, 0.01, 0.01, 0.01, 0.01, 1.0], True, False),  # the signs say yes, t no
         # t says yes (0.13 to 0.98), the signs say that five of nine tell nothing
         ([1.0, 1.0, 0.5, 0.0, 0.0, 1.0, 0.5, 0.0, 1.0], True, True),
         ([1.0, 1.0, 0.5, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0], True, False),
