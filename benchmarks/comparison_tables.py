@@ -47,7 +47,9 @@ def _older_recipe(result: dict[str, Any]) -> str:
         if own.get(name) not in {value, MISSING}
     }
     batch = result["settings"]["retrain"].get("batch_size")
-    if batch not in {None, default_batch(result["dataset"]["train"])}:
+    _, height, width = result["dataset"]["image"]
+    usual = default_batch(result["dataset"]["train"], height * width)
+    if batch not in {None, usual}:
         apart["batch"] = batch
     return ", ".join(f"{name} {value}" for name, value in apart.items())
 

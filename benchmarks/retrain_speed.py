@@ -34,6 +34,7 @@ STAGES: tuple[tuple[tuple[Operation, ...], int], ...] = (
 )
 """A network of 310,690 parameters that has every candidate."""
 IMAGES = 546
+SIDE = 28
 """Of BreastMNIST's train split."""
 _MEAN = _STD = 0.25
 
@@ -155,13 +156,13 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = commandline.parser(__doc__)
     count = commandline.at_least(1)
-    parser.add_argument("--batch", type=count, default=default_batch(IMAGES))
+    parser.add_argument("--batch", type=count, default=default_batch(IMAGES, SIDE**2))
     parser.add_argument("--images", type=count, default=IMAGES, help="of an epoch")
     parser.add_argument("--repeats", type=count, help="samples, default 9; quick 3")
     parser.add_argument(
         "--channels", type=count, default=CHANNELS, help="of the network"
     )
-    parser.add_argument("--side", type=count, default=28, help="of the images")
+    parser.add_argument("--side", type=count, default=SIDE, help="of the images")
     arguments = commandline.ready(parser)
     arguments.repeats = arguments.repeats or (3 if arguments.quick else 9)
     return arguments

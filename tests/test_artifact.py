@@ -106,7 +106,9 @@ def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
         open_run(tmp_path, "pi4-seed1")
     with told(f"{tmp_path}: no run named x/pi4-seed0/", "did you mean pi4-seed0?"):
         open_run(tmp_path, "x/pi4-seed0/")
-    with told(f"{tmp_path}: no run named zzz", "zonas-edge runs list"):
+    with told(
+        f"{tmp_path}: no run named zzz", f"zonas-edge runs list --out {tmp_path}"
+    ):
         open_run(tmp_path, "zzz")
     assert find_run(tmp_path, "zzz") is None
 

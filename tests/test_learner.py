@@ -152,4 +152,10 @@ def test_the_rate_rises_then_falls_along_a_cosine() -> None:
 def test_the_batch_gives_many_steps_and_a_small_set_sixteen(
     images: int, batch: int
 ) -> None:
-    assert default_batch(images) == batch
+    assert default_batch(images, 28 * 28) == batch
+
+
+def test_the_batch_of_many_large_images_is_the_usual_one() -> None:
+    assert default_batch(100_000, 64 * 64) == 32
+    assert default_batch(100_000, 32 * 32) == 128
+    assert default_batch(511, 224 * 224) == 16

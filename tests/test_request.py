@@ -13,8 +13,9 @@ from zonas_edge.data.load import load_dataset
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.request import Request, halves
 from zonas_edge.pipeline.retrain import retrain_settings, run_retrain
-from zonas_edge.pipeline.search import search_settings
+from zonas_edge.pipeline.search import run_search, search_settings
 from zonas_edge.pipeline.session import session_of
+from zonas_edge.report.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,24 @@ def test_a_retraining_begun_by_another_recipe_is_not_gone_on_with(
         " with 32"
     )
     assert caught.value.hint == f"zonas-edge retrain one --out {tmp_path}"
+
+
+def test_a_search_begun_with_other_figures_is_not_gone_on_with(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    run, asked = create_run(tmp_path, "one"), a_request()
+    settings = asdict(search_settings(asked, digits))
+    settings["method"]["alpha_rate"] = 0.5
+    run.update(search_settings=settings)
+    run.search_checkpoint.touch()
+    with Progress(quiet=True) as silent, pytest.raises(UsageError) as caught:
+        run_search(run, asked, digits, silent)
+    assert str(caught.value) == (
+        f"{run.path}: its search was begun with method alpha rate 0.5, and would go on"
+        " with 0.01"
+    )
+    assert caught.value.hint == "begin again with another --name"
+    assert run.read()["search_settings"]["method"]["alpha_rate"] == 0.5
 
 
 def test_a_run_goes_on_under_the_same_images_alone() -> None:

@@ -1,5 +1,8 @@
 """Short trainings that decide between candidates."""
 
+import sys
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,7 +111,9 @@ def test_a_record_of_another_trial_is_refused() -> None:
         Tournament(ROUNDS, [told(Trial(3, 1, 2, 40), 0.1)])
 
 
-def trial_of(seed: int, steps: int, device: str = "cpu") -> TrialRecord:
+def trial_of(
+    seed: int, steps: int, device: str = "cpu", rate: float = 3e-3
+) -> TrialRecord:
     train, val = stripes(32, 1), stripes(16, 2)
     return tried(
         Trial(1, 1, 0, steps),
@@ -119,7 +124,7 @@ def trial_of(seed: int, steps: int, device: str = "cpu") -> TrialRecord:
             DeviceSplit.of(val, device),
             Normalisation.of(train),
         ),
-        recipe=Recipe(batch_size=8, seed=seed, flip=False),
+        recipe=Recipe(batch_size=8, seed=seed, flip=False, rate=rate),
     )
 
 
@@ -134,3 +139,12 @@ def test_the_same_seed_gives_the_same_trial() -> None:
     short = trial_of(0, 4)
     assert trial_of(0, 4) == short
     assert trial_of(1, 4) != short
+
+
+def test_a_trial_that_diverges_loses_and_ends_nothing() -> None:
+    lost = trial_of(0, 8, rate=1e30)
+    assert lost.val_loss == lost.train_loss == sys.float_info.max
+    tournament = Tournament((Round(2, 8),))
+    tournament.add(replace(lost, steps=8))
+    tournament.add(told(Trial(2, 1, 1, 8), 5.0))
+    assert tournament.winner == 1

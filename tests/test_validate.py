@@ -282,7 +282,7 @@ def test_a_file_that_is_no_onnx_model_is_incompatible(tmp_path: Path) -> None:
         validate_tiny(tmp_path, model)
 
     assert str(caught.value) == f"{model}: not an ONNX model"
-    assert caught.value.hint == "zonas-edge export"
+    assert caught.value.hint == "name an ONNX file, such as exports/RUN/model.onnx"
 
 
 def test_a_model_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from zonas_edge.latency import (
 )
 from zonas_edge.profile import DeviceProfile, FittedLatency
 from zonas_edge.reference import Reference
+from zonas_edge.runtimes import version_allowed
 from zonas_edge.space import FIXED_KERNEL, SearchSpace, TaskSpec
 
 KIB = 1024
@@ -136,14 +137,14 @@ def another_device(profile: DeviceProfile, fitted: FittedLatency) -> str | None:
         own, wanted = getattr(fitted, name), getattr(profile.runtime, name)
         if own != wanted:
             return f"runtime.{name} is {wanted}, the latency model's is {own}"
+    if reason := version_allowed(fitted.onnxruntime, profile.runtime):
+        return f"measured with a runtime that the profile forbids, {reason}"
     return None
 
 
 def calibrate_command(profile: DeviceProfile, task: TaskSpec) -> str:
     """What fits a latency model for a task on a profile's device."""
-    shipped = profile.path == f"profiles/{profile.name}.toml"
-    words = ["zonas-edge", "calibrate"]
-    words += ["--profile", profile.name if shipped else profile.path]
+    words = ["zonas-edge", "calibrate", "--profile", profile.argument]
     if task.height == task.width:
         words += ["--side", str(task.height), "--channels", str(task.channels)]
         words += ["--classes", str(task.classes)]

@@ -25,6 +25,7 @@ from zonas_edge.data.batches import (
     Normalisation,
     augment,
     batch_of,
+    batch_within,
     crop_padding,
     epoch_order,
 )
@@ -70,19 +71,20 @@ class Recipe:
         return self.rate * (1 + math.cos(math.pi * done)) / 2
 
 
-def default_batch(images: int) -> int:
+def default_batch(images: int, pixels: int) -> int:
     """Batch size of the training.
 
     32, since small networks learn more of an epoch by many steps (benchmarks/LOG.md).
-    Where an epoch has 256 steps all the same, up to 128, with which a GPU is faster;
-    and less where an epoch would have fewer than 16.
+    Where an epoch has 256 steps all the same, up to 128, with which a GPU is faster,
+    unless images of more than 32x32 pixels would take too much memory; and less where
+    an epoch would have fewer than 16.
 
     Args:
         images: of the train split.
+        pixels: of an image, height times width.
     """
-    usual = batch_of(
-        images, largest=_LARGEST_BATCH, least=_USUAL_BATCH, steps=_MANY_STEPS
-    )
+    largest = batch_within(_LARGEST_BATCH, pixels, least=_USUAL_BATCH)
+    usual = batch_of(images, largest=largest, least=_USUAL_BATCH, steps=_MANY_STEPS)
     least = 2  # a batch normalisation needs two
     return batch_of(images, largest=usual, least=least)
 

@@ -140,26 +140,34 @@ def check_consistent(profile: DeviceProfile) -> None:
             )
 
 
-def load_consistent_profile(name_or_path: str) -> DeviceProfile:
+def load_consistent_profile(name_or_path: str, *, fitted: bool = True) -> DeviceProfile:
     """Read a profile as ``load_profile`` does, and see that it is consistent.
+
+    Args:
+        name_or_path: as there.
+        fitted: as there.
 
     Raises:
         ProfileError: there is no such profile, or it can't be used.
     """
-    profile = load_profile(name_or_path)
+    profile = load_profile(name_or_path, fitted=fitted)
     check_consistent(profile)
     return profile
 
 
-def load_profile_or_level(name_or_path: str) -> ProfileOrLevel:
+def load_profile_or_level(name_or_path: str, *, fitted: bool = True) -> ProfileOrLevel:
     """What stands after ``--profile`` where a constraint level will do as well.
+
+    Args:
+        name_or_path: as ``load_profile`` takes it, or a level.
+        fitted: as there.
 
     Raises:
         ProfileError: there is no such profile, or it can't be used.
     """
     if name_or_path in LEVELS:
         return Level(name_or_path)
-    return load_consistent_profile(name_or_path)
+    return load_consistent_profile(name_or_path, fitted=fitted)
 
 
 def _denied(version: Version, runtime: RuntimeLimits) -> bool:

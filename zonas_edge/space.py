@@ -61,6 +61,11 @@ class TaskSpec:
         if self.classes < 2:  # noqa: PLR2004 - one class is no decision
             raise ValueError(f"classes is {self.classes}, below 2")
 
+    @property
+    def pixels(self) -> int:
+        """Of an image, all channels at one place counted as one."""
+        return self.height * self.width
+
     def resolution(self, stage: int) -> tuple[int, int]:
         """Height and width of the feature maps of a stage; odd sides round up."""
         return (

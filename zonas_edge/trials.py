@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from zonas_edge.blueprint import Blueprint
 from zonas_edge.data.batches import DeviceData
 from zonas_edge.learner import Learner, Recipe
+from zonas_edge.nn.evaluate import comparable
 from zonas_edge.space import TaskSpec
 
 MOST = 16
@@ -192,6 +193,9 @@ def tried(
         task: image shape and classes.
         data: train is learned from, val judges.
         recipe: that of the retraining.
+
+    Returns:
+        Its record; a training that has diverged loses to all others.
     """
     learner = Learner(
         blueprint,
@@ -204,5 +208,8 @@ def tried(
     train_loss = learner.learn(trial.steps)
     loss, accuracy = learner.judge(data.val)
     return TrialRecord(
-        **vars(trial), train_loss=train_loss, val_loss=loss, val_accuracy=accuracy
+        **vars(trial),
+        train_loss=comparable(train_loss),
+        val_loss=comparable(loss),
+        val_accuracy=accuracy,
     )

@@ -63,11 +63,21 @@ def test_a_profile_with_a_model_survives_json(file: Path) -> None:
 
 def test_a_profile_names_its_model_relative_to_itself(file: Path) -> None:
     text = (Path(__file__).parents[2] / "profiles" / "x86-64.toml").read_text()
-    toml = file.parent / "mine.toml"
-    toml.write_text(text + '\n[latency]\nmodel = "board.json"\n')
+    (file.parent / "my boards").mkdir()
+    toml = file.parent / "my boards" / "mine.toml"
+    toml.write_text(text + '\n[latency]\nmodel = "../board.json"\n')
     profile = load_profile(str(toml))
     assert profile.fitted == FITTED
-    assert profile.latency.model == "board.json"
+    assert profile.latency.model == "../board.json"
+
+    file.unlink()  # or not yet made
+    with pytest.raises(ProfileError) as caught:
+        load_profile(str(toml))
+    assert str(caught.value) == f"{toml.parent}/../board.json: no such file"
+    assert caught.value.hint == f"zonas-edge calibrate --profile '{toml}'"
+    bare = load_profile(str(toml), fitted=False)
+    assert bare.fitted is None
+    assert bare.model_file == toml.parent / "../board.json"
 
 
 @given(architectures(connected=True))
@@ -187,6 +197,18 @@ def test_a_model_of_another_thread_count_is_refused(file: Path) -> None:
     )
 
 
+def test_a_model_of_a_forbidden_runtime_is_refused(file: Path) -> None:
+    profile = with_fitted(a_board(), file)
+    runtime = profile.runtime.model_copy(update={"deny": (FITTED.onnxruntime,)})
+    with pytest.raises(UsageError) as caught:
+        latency_model(profile.model_copy(update={"runtime": runtime}), SPACE, TASK)
+    assert str(caught.value) == (
+        f"{file}: measured with a runtime that the profile forbids, onnxruntime"
+        f" {FITTED.onnxruntime} is on the profile's deny list"
+    )
+    assert caught.value.hint == SQUARE.format(8, 1, 3)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -204,14 +226,16 @@ def test_a_file_that_is_no_model_is_refused(
     with pytest.raises(ProfileError) as caught:
         with_fitted(load_profile("x86-64"), file)
     assert str(caught.value) == f"{file}: {message}"
-    assert caught.value.hint == "zonas-edge calibrate --profile x86-64"
+    assert caught.value.hint == f"zonas-edge calibrate --profile x86-64 --model {file}"
 
 
 def test_a_model_that_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProfileError) as caught:
         with_fitted(load_profile("x86-64"), tmp_path / "none.json")
     assert str(caught.value) == f"{tmp_path}/none.json: no such file"
-    assert caught.value.hint == "zonas-edge calibrate --profile x86-64"
+    assert caught.value.hint == (
+        f"zonas-edge calibrate --profile x86-64 --model {tmp_path}/none.json"
+    )
 
 
 @pytest.mark.parametrize(

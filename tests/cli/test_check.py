@@ -78,6 +78,6 @@ def test_a_file_that_is_missing_is_exit_2(
         "",
         (
             f"error: {tmp_path}/none.onnx: no such file or directory\n"
-            "hint: zonas-edge export\n"
+            "hint: name an ONNX file, such as exports/RUN/model.onnx\n"
         ),
     )

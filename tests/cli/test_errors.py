@@ -62,6 +62,10 @@ USAGE = {
         "profile small: a constraint level, which has no device",
         "zonas-edge profiles list",
     ),
+    "calibrate old-run --profile x86-64": (
+        "zonas-edge calibrate: old-run: runs go with --refit",
+        "zonas-edge calibrate --profile x86-64 --refit FILE old-run",
+    ),
     "check model.onnx --profile large": (
         "profile large: a constraint level, which has no device",
         "zonas-edge profiles list",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +160,62 @@ def test_an_old_int8_file_never_stays_beside_a_new_float_file(
     assert export(copy, factor=1e-3).accepted
     assert copy.run("validate", "--int8", "--quiet").returncode in {0, 3}
     assert int8_files(copy) == list(INT8_FILES)
+    model = copy.folder / "exports" / "whole" / "model.onnx"
+    model.write_bytes(model.read_bytes() + b"by another version")
 
     made = copy.run(*words, "--quiet")
 
     assert made.returncode == 0, made.stderr
     assert int8_files(copy) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_untyped")
+def test_an_accepted_file_and_its_report_stay_until_there_is_another_decision(
+    copy: Bench,
+) -> None:
+    folder = copy.folder / "exports" / "whole"
+    assert export(copy, factor=1e-3).accepted
+    assert copy.run("validate", "--int8", "--quiet").returncode in {0, 3}
+    before = {name: (folder / name).read_bytes() for name in INT8_FILES}
+    told_ = record(copy.folder, "whole")["export"]["int8"]
+
+    unreached = copy.run("export", "--int8", "--target", "ssh://no.invalid", "--quiet")
+    assert unreached.returncode == 6
+    assert copy.run("export", "--quiet").returncode == 0
+    assert {name: (folder / name).read_bytes() for name in INT8_FILES} == before
+    assert record(copy.folder, "whole")["export"]["int8"] == told_
+
+    assert export(copy, factor=1e-3).accepted  # the same file once more
+    assert {name: (folder / name).read_bytes() for name in INT8_FILES} == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_untyped")
+def test_what_a_device_refuses_is_told_of_the_one_file(copy: Bench) -> None:
+    assert export(copy, factor=1e-3).accepted
+    text = (copy.folder / "small.toml").read_text(encoding="utf-8")
+    denied = text.replace(
+        "[runtime]", f'[runtime]\ndeny = ["{version("onnxruntime")}"]'
+    )
+    (copy.folder / "denied.toml").write_text(denied, encoding="utf-8")
+    words = ("validate", "whole", "--quiet")
+    denied_by = ("--profile", "./denied.toml")
+    assert copy.run(*words).returncode in {0, 3}
+
+    assert copy.run(*words, "--int8", *denied_by).returncode == 5
+    told_ = record(copy.folder, "whole")
+    assert "refused" not in told_
+    assert "deny list" in told_["refused_int8"]["message"]
+    shown = copy.run("runs", "show", "whole").stdout
+    assert "INT8 refused" in shown
+    assert "refused since" not in shown
+
+    assert copy.run(*words, *denied_by).returncode == 5
+    assert copy.run(*words, "--int8").returncode in {0, 3}
+    told_ = record(copy.folder, "whole")
+    assert "refused_int8" not in told_
+    assert "deny list" in told_["refused"]["message"]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Bench, a_run, furnish
 from tests.cli.test_help import told
+from zonas_edge.artifact import Run
 
 pytestmark = pytest.mark.slow
 
@@ -185,6 +186,19 @@ def test_a_new_file_takes_back_the_verdict_on_another(
     assert (folder / "model.onnx").read_bytes() == model
     assert "validate" not in record(tmp_path, "whole")["stages"]
     assert not (folder / "report.json").exists()
+
+
+def test_a_run_from_a_gpu_host_is_exported_where_there_is_none(
+    tmp_path: Path, copy: Bench
+) -> None:
+    run = Run(tmp_path / "exports" / "whole")
+    request = run.read()["request"] | {"device": "cuda", "data_dir": "/no/such/folder"}
+    run.update(request=request)
+
+    made = copy.run("export", "whole", "--quiet")
+
+    assert made.returncode == 0, made.stderr
+    assert record(tmp_path, "whole")["export"]["environment"]["device"] == "cpu"
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])

@@ -229,7 +229,7 @@ def test_the_example_runs_with_numpy_and_onnxruntime_alone(tmp_path: Path) -> No
     exported = export(EVERY_OP, task)
     (tmp_path / "model.onnx").write_bytes(exported.model)
     (tmp_path / "golden.npz").write_bytes(exported.golden)
-    program = example_source("model.onnx", task)
+    program = example_source("model.onnx", task, RUNTIME)
     (tmp_path / "infer.py").write_text(program)
     assert "import torch" not in program
     done = subprocess.run(
@@ -241,6 +241,15 @@ def test_the_example_runs_with_numpy_and_onnxruntime_alone(tmp_path: Path) -> No
     )
     golden = np.load(io.BytesIO(exported.golden))["probabilities"][0]
     assert done.stdout == f"class {golden.argmax()} {round(float(golden.max()), 4)}\n"
+
+
+def test_the_example_runs_as_the_profile_is_measured() -> None:
+    runtime = RUNTIME.model_copy(
+        update={"threads": 4, "provider": "CUDAExecutionProvider"}
+    )
+    program = example_source("model.onnx", TASKS[1], runtime)
+    assert "intra_op_num_threads = 4\n" in program
+    assert 'providers=["CUDAExecutionProvider"]' in program
 
 
 def test_an_opset_that_is_too_old_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 import zipfile
@@ -21,7 +22,7 @@ from zonas_edge.device.bundle import (
     write_bundle,
 )
 from zonas_edge.device.job import Job, sha256_of_file
-from zonas_edge.errors import IncompatibleError, UsageError, ZonasError
+from zonas_edge.errors import IncompatibleError, TargetError, UsageError, ZonasError
 
 ERRAND = Errand(
     title="run tuesday, profile pi",
@@ -30,6 +31,9 @@ ERRAND = Errand(
     content="The images are those of breastmnist.",
     facts={"run": "tuesday"},
 )
+CELLS = b"cells-\xe9"
+"""A name in Latin-1, as an old disk may have it."""
+
 FILES = (
     "README.txt",
     "golden.npz",
@@ -86,9 +90,40 @@ def test_a_bundle_holds_all_that_is_needed_and_says_what_to_do(
     assert (manifest["jobs"][0]["model_sha256"],) == bundle.models
     text = (bundle.path / "README.txt").read_text(encoding="utf-8")
     assert 'pip install numpy "onnxruntime>=1.22,!=1.21.0"' in text
+    assert "    python3 -m venv env\n    env/bin/python -m pip install numpy" in text
     assert text.startswith("A measurement for zonas-edge: run tuesday, profile pi\n")
     assert "    zonas-edge validate tuesday --import measurement.json\n" in text
     assert text.endswith("\nThe images are those of breastmnist.\n")
+
+
+def test_names_that_are_no_utf_8_are_escaped_in_the_readme(
+    tmp_path: Path, job: Job
+) -> None:
+    errand = replace(ERRAND, content=f"The images are those of {os.fsdecode(CELLS)}.")
+    bundle = write_bundle(tmp_path / "bundle", [job], errand)
+
+    text = (bundle.path / "README.txt").read_text(encoding="utf-8")
+    assert text.endswith("\nThe images are those of cells-\\udce9.\n")
+
+
+def test_a_device_without_numpy_leaves_a_report_too(tmp_path: Path, job: Job) -> None:
+    bundle = write_bundle(tmp_path / "bundle", [job], ERRAND)
+    # a module beside the runner is found first
+    (bundle.path / "numpy.py").write_text("raise ImportError('no numpy here')\n")
+
+    words = [sys.executable, str(bundle.path / "runner.py")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    report = bundle.path / "measurement.json"
+    assert (done.returncode, done.stdout) == (6, "")
+    assert done.stderr == (
+        "error: no numpy here\n"
+        "hint: python3 -m pip install numpy onnxruntime\n"
+        f"bring back this file: {report}\n"
+    )
+    error = failure(report, job)
+    assert isinstance(error, TargetError)
+    assert str(error) == "bundle, measurement.json: no numpy here"
 
 
 def test_no_label_travels(tmp_path: Path, job: Job) -> None:

@@ -1,5 +1,6 @@
 """This machine as a target: a process of its own, and its failures by name."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -101,7 +102,7 @@ def test_a_model_that_does_not_load_is_incompatible(tmp_path: Path) -> None:
         f"{model}: onnxruntime {onnxruntime.__version__} on this machine doesn't load"
         " it, "
     )
-    assert caught.value.hint == "zonas-edge export"
+    assert caught.value.hint == "zonas-edge check FILE --profile NAME"
 
 
 def test_a_model_of_not_finite_probabilities_is_not_accepted(tmp_path: Path) -> None:
@@ -162,7 +163,10 @@ def test_no_room_for_the_images_is_one_line(
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGILL)",
             IncompatibleError,
-            f"{TINY}: onnxruntime on this machine died of an illegal instruction",
+            (
+                f"{TINY}: numpy or onnxruntime on this machine died of an illegal"
+                " instruction"
+            ),
         ),
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
@@ -244,3 +248,12 @@ def test_an_interpreter_that_is_not_here_is_told(tmp_path: Path) -> None:
         "this machine: no interpreter no-such-python, No such file or directory"
     )
     assert caught.value.hint == "--python with the path of a Python 3.6 or later"
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_measured_in(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"device-\xe9")
+    folder.mkdir()
+
+    taken = measured(a_job(folder))
+
+    assert taken.answer.images == 6

@@ -74,4 +74,24 @@ def test_the_hybrid_s_settings_have_no_decay_of_alpha() -> None:
 def test_the_batch_leaves_at_least_16_steps_unless_published(
     images: int, published: int | None, size: int
 ) -> None:
-    assert default_batch(images, published) == size
+    assert default_batch(images, 28 * 28, published) == size
+
+
+@pytest.mark.parametrize(
+    ("side", "published", "size"),
+    [
+        (32, None, 64),
+        (33, None, 32),
+        (64, None, 16),
+        (128, None, 4),
+        (224, None, 4),
+        (28, 512, 512),
+        (64, 512, 128),
+        (224, 512, 8),
+        (224, 2, 2),
+    ],
+)
+def test_large_images_come_in_smaller_batches(
+    side: int, published: int | None, size: int
+) -> None:
+    assert default_batch(10_000, side**2, published) == size

@@ -108,8 +108,7 @@ class Run:
             options: words behind it, the last of them perhaps without its value.
         """
         out = self.path.parent
-        place = [] if out == DEFAULT_OUT else ["--out", str(out)]
-        return shlex.join(["zonas-edge", verb, self.name, *place, *options])
+        return shlex.join(["zonas-edge", verb, self.name, *_place(out), *options])
 
     def read(self) -> dict[str, Any]:
         """The record as it is on the disk now.
@@ -262,7 +261,17 @@ def open_run(out: Path, name: str | None = None) -> Run:
     if name is None:
         return runs[0]
     near = did_you_mean(Path(name).name, [run.name for run in runs])
-    raise UsageError(f"{out}: no run named {name}", near or "zonas-edge runs list")
+    raise UsageError(f"{out}: no run named {name}", near or _listing(out))
+
+
+def _listing(out: Path) -> str:
+    """The command that lists the runs of a folder."""
+    return shlex.join(["zonas-edge", "runs", "list", *_place(out)])
+
+
+def _place(out: Path) -> list[str]:
+    """The option that names a folder of runs, where it is needed."""
+    return [] if out == DEFAULT_OUT else ["--out", str(out)]
 
 
 def _check_free(run: Run) -> None:

@@ -96,7 +96,11 @@ def read_calibration(path: Path) -> Calibration:
     Raises:
         UsageError: there is no such file, or it is no calibration.
     """
-    data = read_json(path)
+    again = "zonas-edge calibrate --profile NAME --model FILE"
+    try:
+        data = read_json(path)
+    except UsageError as error:
+        raise UsageError(str(error), again) from None
     try:
         return Calibration(
             fitted=FittedLatency.model_validate(data["fitted"]),
@@ -114,5 +118,5 @@ def read_calibration(path: Path) -> Calibration:
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path}: no calibration ({str(error).splitlines()[0]})",
-            "zonas-edge calibrate --profile NAME",
+            again,
         ) from None

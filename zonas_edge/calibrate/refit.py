@@ -65,9 +65,7 @@ def observation_of(run: Run, fitted: FittedLatency) -> Observation:
         UsageError: it says nothing of it.
     """
     if not run.finished("validate"):
-        raise UsageError(
-            f"{run.path}: not validated yet", f"zonas-edge validate {run.name}"
-        )
+        raise UsageError(f"{run.path}: not validated yet", run.command("validate"))
     try:
         report = ValidationReport.from_dict(read_json(run.report))
         dataset: dict[str, Any] = run.read()["dataset"]
@@ -85,7 +83,7 @@ def observation_of(run: Run, fitted: FittedLatency) -> Observation:
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{run.path}: damaged ({str(error).splitlines()[0]})",
-            f"zonas-edge validate {run.name}",
+            run.command("validate"),
         ) from None
     wanted = {
         "cpu": fitted.cpu_model,

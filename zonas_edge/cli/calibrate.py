@@ -62,7 +62,8 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the model here; else <out>/calibrations/<profile>.json.",
+            help="Write the model here; else where the profile looks for it, or"
+            " <out>/calibrations/<profile>.json.",
         ),
     ] = None,
     target: o.Target = o.LOCAL,
@@ -113,9 +114,10 @@ def calibrate(
         _refit(refit, runs or [], profile=profile, file=model, out=out, as_json=as_json)
         return
     if runs:
+        words = ["zonas-edge", "calibrate", "--profile", profile]
         raise UsageError(
             f"zonas-edge calibrate: {runs[0]}: runs go with --refit",
-            "zonas-edge calibrate --refit FILE RUN",
+            shlex.join([*words, "--refit", "FILE", *runs]),
         )
     place = place_of(
         target,
@@ -125,10 +127,10 @@ def calibrate(
         bundle_out=bundle_out,
         report=report,
     )
-    judge = load_consistent_profile(profile)
+    judge = load_consistent_profile(profile, fitted=False)  # it may not be there yet
     task = _task(dataset, side, channels, classes, data_dir, offline=offline)
     effort, shelf = Effort(networks, seed=seed), out / "calibrations"
-    file = model or shelf / f"{judge.name}.json"
+    file = model or judge.model_file or shelf / f"{judge.name}.json"
     _check_place(file, judge, task)
     if isinstance(place, ByHand):
         images = _images(task, dataset, data_dir)
@@ -274,13 +276,15 @@ def _refit(
     from zonas_edge.errors import UsageError
     from zonas_edge.runtimes import load_consistent_profile
 
+    words = ["zonas-edge", "calibrate", "--profile", profile]
     if not names:
         raise UsageError(
             "zonas-edge calibrate: --refit without a run",
-            f"zonas-edge calibrate --profile {profile} --refit {old} RUN",
+            shlex.join([*words, "--refit", str(old), "RUN"]),
         )
+    judge = load_consistent_profile(profile, fitted=False)
     known = read_calibration(old)
-    if reason := another_device(load_consistent_profile(profile), known.fitted):
+    if reason := another_device(judge, known.fitted):
         raise UsageError(f"{old}: {reason}", "name the profile of its device")
     found, compared = refit(known, [open_run(out, name) for name in names])
     _finish(found, file or old, profile, compared, as_json=as_json)

@@ -158,7 +158,7 @@ def check(
     from zonas_edge.report.checked import checked_renderable
     from zonas_edge.runtimes import load_consistent_profile
 
-    judge = load_consistent_profile(profile)
+    judge = load_consistent_profile(profile, fitted=False)
     checked = check_path(model, judge)
     if as_json:
         names = {"schema": 1, "model": str(model), "profile": judge.name}

@@ -82,7 +82,7 @@ def _image(golden: Path) -> NDArray[np.uint8]:
             image: NDArray[np.uint8] = kept["images"][:1]
     except (ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UsageError(
-            f"{golden}: not golden vectors", "zonas-edge export"
+            f"{golden}: not golden vectors", "zonas-edge export RUN"
         ) from error
     return image
 

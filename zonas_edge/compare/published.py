@@ -43,7 +43,7 @@ class Onlooker:
         run, device = self._run, self._request.device
         if not run.retrain_checkpoint.is_file():
             return
-        state = load_state(run.retrain_checkpoint)
+        state = load_state(run.retrain_checkpoint, run.command("retrain"))
         epoch = int(state["epoch"])
         if any(line["epoch"] == epoch for line in read_lines(run.published_log)):
             return

@@ -17,6 +17,7 @@ from zonas_edge.data.dataset import Dataset, Split
 
 _Places = Int64[np.ndarray, "m"]
 _LEAST_STEPS = 16
+_SMALL_PIXELS = 32 * 32
 _LEVELS = 256
 _WHITE = 255
 
@@ -166,6 +167,23 @@ def batch_of(
     while size > least and images // size < steps:
         size //= 2
     return size
+
+
+def batch_within(batch: int, pixels: int, *, least: int) -> int:
+    """A batch that takes no more memory than the same number of small images would.
+
+    Args:
+        batch: of images of up to 32x32.
+        pixels: of an image, height times width.
+        least: bound from below; maps of many pixels give norms enough to go by.
+
+    Returns:
+        The batch, halved as often as it takes.
+    """
+    size = batch
+    while size > least and size * pixels > batch * _SMALL_PIXELS:
+        size //= 2
+    return max(size, min(batch, least))
 
 
 def stratified_halves(

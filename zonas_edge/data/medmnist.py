@@ -5,6 +5,7 @@ Source: addresses and MD5 of the package ``medmnist``, see `catalogue`.
 
 import hashlib
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def download(remote: RemoteFile, file: Path, name: str, *, progress: bool) -> No
 
 
 def _existing(folder: Path, label: str) -> Path:
-    hint = f"make it first: mkdir -p {folder}"
+    hint = f"make it first: mkdir -p {shlex.quote(str(folder))}"
     try:
         found = folder.expanduser().absolute()
         if found.is_dir():

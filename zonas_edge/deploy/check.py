@@ -24,6 +24,7 @@ from zonas_edge.profile import DeviceProfile, RuntimeLimits
 NORMALISATION = 1
 """Normalisation constants have one element; weights have more."""
 AGAIN = "export again with this profile"
+_WHICH = "name an ONNX file, such as exports/RUN/model.onnx"
 
 _UNSOUND = (ValueError, TypeError)
 """What onnx raises besides its own errors where bytes are no text, or of no type."""
@@ -123,11 +124,9 @@ def read_model(path: Path) -> onnx.ModelProto:
         facts_of(model)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{path}: {reason}", "zonas-edge export") from None
+        raise UsageError(f"{path}: {reason}", _WHICH) from None
     except (DecodeError, *_UNSOUND):
-        raise IncompatibleError(
-            f"{path}: not an ONNX model", "zonas-edge export"
-        ) from None
+        raise IncompatibleError(f"{path}: not an ONNX model", _WHICH) from None
     return model
 
 

@@ -121,8 +121,10 @@ def _silent(ended: Ended, jobs: Sequence[Job], where: str, python: str) -> Zonas
         )
     if number == signal.SIGILL:
         return IncompatibleError(
-            f"{jobs[0].model}: onnxruntime on {where} died of an illegal instruction",
-            hint="install another onnxruntime; 1.21.0 does this on ARMv8.0",
+            f"{jobs[0].model}: numpy or onnxruntime on {where} died of an illegal"
+            " instruction",
+            hint="install other versions there; onnxruntime 1.21.0 does this on"
+            " ARMv8.0",
         )
     if 0 < number <= LAST_SIGNAL:
         return TargetError(f"{where}: runner.py was ended by signal {number}")
@@ -145,16 +147,16 @@ def _told(failure: _Failure, jobs: Sequence[Job], where: str) -> ZonasError:
             return IncompatibleError(
                 f"{model}: onnxruntime {failure.onnxruntime} on {where} doesn't load"
                 f" it, {failure.message}",
-                hint="zonas-edge export",
+                hint="zonas-edge check FILE --profile NAME",
             )
         case "output":
             return AcceptanceError(f"{model}: {failure.message}")
         case "input":
-            return UsageError(failure.message, hint="zonas-edge export")
+            return UsageError(failure.message, hint="zonas-edge export RUN")
         case "module":
             return TargetError(
                 f"{where}: {failure.message}",
-                hint="python3 -m pip install numpy onnxruntime, there",
+                hint="there: python3 -m pip install numpy onnxruntime",
             )
         case "provider":
             return TargetError(

@@ -49,6 +49,13 @@ The device needs Python 3.6 or later, numpy and onnxruntime, and no network:
 
     python3 -m pip install numpy "{runtime}"
 
+Where pip refuses that ("externally-managed-environment"):
+
+    python3 -m venv env
+    env/bin/python -m pip install numpy "{runtime}"
+
+and env/bin/python takes the place of python3 below.
+
 What to do:
 
  1. Copy this folder to the device. A zip is unpacked there:
@@ -142,7 +149,9 @@ def write_bundle(path: Path, jobs: Sequence[Job], errand: Errand) -> Bundle:
     texts = {
         RUNNER.name: RUNNER.read_bytes(),
         MANIFEST: manifest_bytes({**content, **errand.facts, **told}),
-        "README.txt": readme.encode(),
+        "README.txt": readme.encode(
+            "utf-8", "backslashreplace"
+        ),  # a path may be no UTF-8,
     }
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     with plain_errors(path):

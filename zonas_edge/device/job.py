@@ -68,7 +68,7 @@ def check_files(jobs: Sequence[Job]) -> None:
     for job in jobs:
         for file in job.files.values():
             if not file.is_file():
-                raise UsageError(f"{file}: no such file", hint="zonas-edge export")
+                raise UsageError(f"{file}: no such file", hint="zonas-edge export RUN")
 
 
 def travelling_names(jobs: Sequence[Job]) -> dict[Path, str]:

@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from zonas_edge.device.answer import read_ended
 from zonas_edge.device.job import (
@@ -18,6 +19,7 @@ from zonas_edge.device.job import (
     check_files,
     manifest,
     manifest_bytes,
+    travelling_names,
     workspace,
 )
 from zonas_edge.device.measurement import Measurement
@@ -60,7 +62,8 @@ class LocalTarget:
         where, python = "this machine", shlex.join(self.python)
         with workspace() as folder:
             names = {
-                file: str(file.resolve()) for job in jobs for file in job.files.values()
+                file: str(_readable(file.resolve(), folder / name))
+                for file, name in travelling_names(jobs).items()
             }
             listed = folder / MANIFEST
             listed.write_bytes(manifest_bytes(manifest(jobs, names)))
@@ -73,3 +76,13 @@ class LocalTarget:
                     hint="--python with the path of a Python 3.6 or later",
                 ) from error
         return read_ended(ended, jobs, where, python)
+
+
+def _readable(file: Path, link: Path) -> Path:
+    """A path that ONNX Runtime takes: it knows no names that are not UTF-8."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        link.symlink_to(file)
+        return link
+    return file

@@ -38,16 +38,55 @@ REPORT = "measurement.json"
 
 # Newer builds of ONNX Runtime report to their maker unless told not to beforehand.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# numpy 1.19.5, the newest for Python 3.6, dies of an illegal instruction on a Jetson
+# while its OpenBLAS finds out the core (numpy issue 18131); nothing here needs BLAS.
+if __name__ == "__main__" and platform.machine() == "aarch64":
+    os.environ.setdefault("OPENBLAS_CORETYPE", "ARMV8")
+
+
+def say(line: str) -> None:
+    """One progress line."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def silent(line: str) -> None:
+    """No progress line: of hundreds of jobs each has one, and nothing more."""
+
+
+def first_line(error: BaseException) -> str:
+    """An exception in one line; onnxruntime's run over several."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
+
+
+def keep(answer: Dict[str, Any]) -> bool:
+    """Write the answer beside this file, and say so; False if the system refuses."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), REPORT)
+    try:
+        with open(path + ".new", "w") as file:
+            file.write(json.dumps(answer, allow_nan=False) + "\n")
+        os.replace(path + ".new", path)
+    except OSError as error:
+        say("error: %s" % first_line(error))
+        say("hint: copy this folder to where it can be written, and start again")
+        return False
+    say("bring back this file: %s" % path)
+    return True
+
 
 try:
     import numpy as np
     import onnxruntime
 except ImportError as missing:
-    reason = (str(missing).strip().splitlines() or ["an import failed"])[0]
-    sys.stderr.write("error: %s\n" % reason)
-    sys.stderr.write("hint: python3 -m pip install numpy onnxruntime\n")
-    failed = {"schema": SCHEMA, "error": {"kind": "module", "message": reason}}
-    sys.stdout.write(json.dumps(failed) + "\n")
+    say("error: %s" % first_line(missing))
+    say("hint: python3 -m pip install numpy onnxruntime")
+    told = {"kind": "module", "message": first_line(missing)}
+    failed = {"schema": SCHEMA, "error": told}
+    if __name__ == "__main__" and len(sys.argv) == 1:
+        keep(failed)
+    else:
+        sys.stdout.write(json.dumps(failed) + "\n")
     sys.exit(6)
 
 PARITY_TOLERANCE = 1e-4
@@ -73,22 +112,6 @@ class RunnerError(Exception):
         self.kind = kind
         self.job = 0
         self.model_sha256 = None  # type: Optional[str]
-
-
-def say(line: str) -> None:
-    """One progress line."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
-
-
-def silent(line: str) -> None:
-    """No progress line: of hundreds of jobs each has one, and nothing more."""
-
-
-def first_line(error: BaseException) -> str:
-    """An exception in one line; onnxruntime's run over several."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
 
 
 def read_text(path: str) -> str:
@@ -529,17 +552,7 @@ def carried() -> int:
         say("error: %s" % answer["error"]["message"])
     if code == EXIT_CODES["interrupted"]:
         return code
-    path = os.path.join(folder, REPORT)
-    try:
-        with open(path + ".new", "w") as file:
-            file.write(json.dumps(answer, allow_nan=False) + "\n")
-        os.replace(path + ".new", path)
-    except OSError as error:
-        say("error: %s" % first_line(error))
-        say("hint: copy this folder to where it can be written, and start again")
-        return EXIT_CODES["input"]
-    say("bring back this file: %s" % path)
-    return code
+    return code if keep(answer) else EXIT_CODES["input"]
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -1,5 +1,8 @@
 """How good a network is on a split: one loss, one accuracy, for ranking and epochs."""
 
+import math
+import sys
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -23,3 +26,11 @@ def evaluate(
         loss += float(functional.cross_entropy(logits, part.labels, reduction="sum"))
         right += int((logits.argmax(-1) == part.labels).sum())
     return loss / len(split), right / len(split)
+
+
+def comparable(loss: float) -> float:
+    """A loss by which networks can be ranked: one that is no number comes last.
+
+    JSON has no infinity, so that it is the largest number instead.
+    """
+    return loss if math.isfinite(loss) else sys.float_info.max

@@ -5,13 +5,13 @@ ever read back (``weights_only``).
 """
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from zonas_edge.artifact import write_bytes
+from zonas_edge.artifact.files import plain_errors
 from zonas_edge.errors import UsageError
 
 
@@ -22,26 +22,26 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
+def load_state(path: Path, again: str, device: str = "cpu") -> dict[str, Any]:
     """Read what ``save_state`` wrote.
+
+    Args:
+        path: of the file.
+        again: what makes it again, the hint where it can't be read.
+        device: where its tensors go.
 
     Raises:
         UsageError: the file is missing or damaged.
     """
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file", again)
+    with plain_errors(path):
+        content = path.read_bytes()
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file", "run the step before again") from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise _damaged(path, error) from None
-    except pickle.UnpicklingError as error:  # also what weights_only refuses
-        raise _damaged(path, error) from None
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    except Exception as error:
+        # of a damaged file torch says anything, also that one should trust it
+        raise UsageError(f"{path}: damaged, no checkpoint of ours", again) from error
+    if not isinstance(state, dict):
+        raise UsageError(f"{path}: damaged, no checkpoint of ours", again)
     return state
-
-
-def _damaged(path: Path, error: Exception) -> UsageError:
-    reason = str(error).strip().splitlines()
-    return UsageError(
-        f"{path}: damaged ({reason[0] if reason else type(error).__name__})",
-        "run the step that wrote it again without --resume",
-    )

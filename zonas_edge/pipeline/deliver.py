@@ -52,8 +52,8 @@ def run_export(
 ) -> Exported:
     """Write the ONNX file, its golden vectors and the example beside it.
 
-    An INT8 file of an older export is deleted. ``progress`` is called with the one
-    line of progress that there is.
+    An INT8 file that was made from another float file than this is deleted.
+    ``progress`` is called with the one line of progress that there is.
 
     Raises:
         AcceptanceError: the file doesn't say what the network says.
@@ -75,26 +75,39 @@ def run_export(
         metadata=_metadata(run, request, dataset),
         class_names=dataset.class_names,
     )
-    _forget_validation(run, exported)
+    told = exported.summary() | {"environment": environment("cpu")}  # whatever trained
+    if holds(run.model, exported.model):
+        before = run.read().get("export", {})
+        told |= {key: before[key] for key in ("int8",) if key in before}
+    else:
+        _forget_another(run)
     run.mark("export", "started")
-    run.int8.remove()
     write_bytes(run.model, exported.model)
     write_bytes(run.golden, exported.golden)
-    write_text(run.example, example_source(run.model.name, dataset.task))
-    run.update(export=exported.summary() | {"environment": environment(request.device)})
+    runtime = request.profile.runtime
+    write_text(run.example, example_source(run.model.name, dataset.task, runtime))
+    run.update(export=told)
     run.mark("export", "finished")
     return exported
 
 
-def _forget_validation(run: Run, exported: Exported) -> None:
-    """Take back the verdict on another file than this, the mark before the report."""
-    if run.model.is_file() and run.model.read_bytes() == exported.model:
-        return
+def holds(file: Path, content: bytes) -> bool:
+    """Whether a file is there and holds just these bytes."""
+    with plain_errors(file):
+        return file.is_file() and file.read_bytes() == content
+
+
+def _forget_another(run: Run) -> None:
+    """Take back what was said of another float file, and what was made from it.
+
+    The marks go before the files.
+    """
     stages = run.stages()
     kept = {key: stages[key] for key in stages if key != "validate"}
-    run.update(stages=kept, refused=None)
+    run.update(stages=kept, refused=None, refused_int8=None)
     with plain_errors(run.path):
         run.report.unlink(missing_ok=True)
+    run.int8.remove()
 
 
 def _metadata(run: Run, request: Request, dataset: Dataset) -> dict[str, str]:
@@ -157,7 +170,8 @@ def run_validate(
     test, openings = open_test(run, dataset)
     if not (int8 or run.finished("validate")):  # an earlier report stands until then
         run.mark("validate", "started")
-    with _refusals(run, target or LocalTarget()):
+    refusal = "refused_int8" if int8 else "refused"
+    with _refusals(run, target or LocalTarget(), refusal):
         report = validate_model(
             files.model,
             files.golden,
@@ -186,24 +200,29 @@ def run_validate(
             progress=progress,
         )
     write_json(files.report, report.to_dict())
-    run.update(refused=None)
+    run.update(**{refusal: None})
     if not int8:
         run.mark("validate", "finished")
     return report
 
 
 @contextmanager
-def _refusals(run: Run, target: Target) -> Iterator[None]:
+def _refusals(run: Run, target: Target, key: str) -> Iterator[None]:
     """Write down that a device has refused the file, or answered nonsense.
 
     An earlier report stands beside it: it is true of where it was measured.
+
+    Args:
+        run: its folder, locked.
+        target: what measures.
+        key: of the record, one for the float file and one for the INT8 file.
     """
     try:
         yield
     except (IncompatibleError, AcceptanceError) as error:
         time = datetime.now(UTC).isoformat(timespec="seconds")
         told = {"message": str(error), "target": target.name, "time": time}
-        run.update(refused=told)
+        run.update(**{key: told})
         raise
 
 

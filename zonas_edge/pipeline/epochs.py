@@ -4,15 +4,16 @@ One place decides the order in which they reach the disk: the line first, since 
 many is cut back on resumption, while one too few would be a gap.
 """
 
+import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
 from zonas_edge.artifact import append_line, cut_lines, read_lines
-from zonas_edge.errors import ZonasError
+from zonas_edge.errors import UsageError, ZonasError
 from zonas_edge.pipeline.checkpoint import load_state, save_state
 
 
@@ -35,10 +36,74 @@ class Trained(Protocol):
         """Go on where the state was taken."""
 
 
-def go_on(work: Trained, *, log: Path, checkpoint: Path, device: str) -> None:
-    """Take up a checkpoint if there is one, and cut the log back to it."""
-    if checkpoint.is_file():
-        work.load_state_dict(load_state(checkpoint, device))
+@dataclass(frozen=True)
+class Stage:
+    """A search or a retraining, as far as the run's folder holds it.
+
+    Args:
+        name: such as ``search``.
+        log: of its epochs.
+        checkpoint: after the last of them.
+        again: the hint where it can't be gone on with.
+    """
+
+    name: str
+    log: Path
+    checkpoint: Path
+    again: str
+
+
+def check_settings(stage: Stage, before: Any, now: Any) -> None:
+    """See that a checkpoint is of the settings that it would go on with.
+
+    Schedules and the record hold for one and the same from the first epoch to the last.
+
+    Args:
+        stage: that is gone on with, or not yet begun.
+        before: the settings in the record, or None.
+        now: a dataclass.
+
+    Raises:
+        UsageError: another version began it with other figures.
+    """
+    if before is None or not stage.checkpoint.is_file():
+        return
+    found = _difference(before, json.loads(json.dumps(asdict(now))))
+    if found is not None:
+        name, old, new = found
+        raise UsageError(
+            f"{stage.checkpoint.parent}: its {stage.name} was begun with"
+            f" {name.replace('_', ' ')} {old}, and would go on with {new}",
+            stage.again,
+        )
+
+
+def _difference(before: Any, now: Any, name: str = "") -> tuple[str, Any, Any] | None:
+    """The first figure that differs, by its name, and both of its values."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return None if before == now else (name, before, now)
+    found = (
+        _difference(before.get(key), now.get(key), f"{name} {key}".strip())
+        for key in dict.fromkeys([*now, *before])
+    )
+    return next((one for one in found if one is not None), None)
+
+
+def go_on(work: Trained, stage: Stage, *, device: str) -> None:
+    """Take up a checkpoint if there is one, and cut the log back to it.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    if stage.checkpoint.is_file():
+        state = load_state(stage.checkpoint, stage.again, device)
+        try:
+            work.load_state_dict(state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"{stage.checkpoint}: not of this {stage.name}", stage.again
+            ) from error
+    log = stage.log
     cut_lines(log, lambda line: line["epoch"] <= work.epoch)
 
 
@@ -68,11 +133,7 @@ def seconds_of(log: Path) -> float:
 
 
 def run_epochs(
-    work: Trained,
-    *,
-    log: Path,
-    checkpoint: Path,
-    on_epoch: Callable[[Any], None],
+    work: Trained, stage: Stage, *, on_epoch: Callable[[Any], None]
 ) -> float:
     """Run every epoch that is left.
 
@@ -80,7 +141,7 @@ def run_epochs(
         Seconds that the epochs of the log took, those before a resumption included.
     """
     while not work.finished:
-        record = logged(log, work.run_epoch)
-        save_state(checkpoint, work.state_dict())
+        record = logged(stage.log, work.run_epoch)
+        save_state(stage.checkpoint, work.state_dict())
         on_epoch(record)
-    return seconds_of(log)
+    return seconds_of(stage.log)

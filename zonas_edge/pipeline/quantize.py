@@ -9,7 +9,7 @@ from zonas_edge.deploy.quantize import Quantized, quantize_export
 from zonas_edge.device.job import workspace
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
-from zonas_edge.pipeline.deliver import run_export
+from zonas_edge.pipeline.deliver import holds, run_export
 from zonas_edge.pipeline.request import Request
 from zonas_edge.seed import derived_seed
 from zonas_edge.validate.trial import Candidate, Trial, try_int8
@@ -27,7 +27,8 @@ def run_export_int8(
     """Export the float file, and beside it an INT8 file if that is accepted.
 
     The float file is whole before the INT8 file is tried, and stays whatever comes of
-    it.
+    it. An INT8 file that was accepted before, and its report, stay until there is
+    another decision; a target that can't be reached makes none.
 
     Args:
         run: its folder, locked.
@@ -68,7 +69,13 @@ def run_export_int8(
 
 
 def _deliver(run: Run, made: Quantized, trial: Trial) -> None:
-    """Write an accepted file, and tell of it or of the refusal in the record."""
+    """Write an accepted file, and tell of it or of the refusal in the record.
+
+    What an earlier trial has left goes, unless it is the same file once more.
+    """
+    if not (trial.accepted and holds(run.int8_model, made.model)):
+        run.update(refused_int8=None)
+        run.int8.remove()
     if trial.accepted:
         write_bytes(run.int8_model, made.model)
         write_bytes(run.int8_golden, made.golden)

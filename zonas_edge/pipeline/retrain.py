@@ -8,13 +8,12 @@ from torch import Tensor
 from zonas_edge.artifact import Run
 from zonas_edge.data.batches import DeviceData, Normalisation
 from zonas_edge.data.dataset import Dataset
-from zonas_edge.errors import UsageError
 from zonas_edge.learner import default_batch
 from zonas_edge.nn.build import build
 from zonas_edge.nn.classifier import Classifier
 from zonas_edge.pipeline.blueprint import read_blueprint
 from zonas_edge.pipeline.checkpoint import load_state, save_state
-from zonas_edge.pipeline.epochs import go_on, run_epochs
+from zonas_edge.pipeline.epochs import Stage, check_settings, go_on, run_epochs
 from zonas_edge.pipeline.request import Request
 from zonas_edge.retrain import Retraining, RetrainRecord, RetrainSettings
 from zonas_edge.space import TaskSpec
@@ -27,7 +26,7 @@ def retrain_settings(request: Request, dataset: Dataset) -> RetrainSettings:
     """The settings of the retraining that a request means."""
     return RetrainSettings(
         epochs=request.retrain_epochs,
-        batch_size=default_batch(len(dataset.train)),
+        batch_size=default_batch(len(dataset.train), dataset.task.pixels),
         seed=request.seed,
         flip=dataset.flip,
     )
@@ -50,16 +49,18 @@ def run_retrain(
     if run.finished("retrain"):
         return
     settings = retrain_settings(request, dataset)
-    _check_recipe(run, settings)
+    stage = Stage(
+        "retraining", run.retrain_log, run.retrain_checkpoint, run.command("retrain")
+    )
+    check_settings(stage, run.read().get("retrain_settings"), settings)
     blueprint = read_blueprint(run)
     data = DeviceData.of(dataset, request.device)
     training = Retraining(blueprint, dataset.task, data=data, settings=settings)
-    files = {"log": run.retrain_log, "checkpoint": run.retrain_checkpoint}
-    go_on(training, device=request.device, **files)
+    go_on(training, stage, device=request.device)
     run.mark("retrain", "started")
     run.update(retrain_settings=asdict(settings))
     seconds = run_epochs(
-        training, on_epoch=lambda record: on_epoch(record, settings.epochs), **files
+        training, stage, on_epoch=lambda record: on_epoch(record, settings.epochs)
     )
     save_state(
         run.weights,
@@ -77,28 +78,13 @@ def run_retrain(
     run.mark("retrain", "finished")
 
 
-def _check_recipe(run: Run, settings: RetrainSettings) -> None:
-    """See that a checkpoint is of the same recipe, since its schedule is."""
-    begun = run.read().get("retrain_settings")
-    if begun is None or not run.retrain_checkpoint.is_file():
-        return
-    for name, value in asdict(settings).items():
-        if begun.get(name) != value:
-            raise UsageError(
-                f"{run.path}: its retraining was begun with"
-                f" {name.replace('_', ' ')} {begun.get(name)}, and would go on with"
-                f" {value}",
-                run.command("retrain"),
-            )
-
-
 def read_network(run: Run, task: TaskSpec) -> tuple[Classifier, Normalisation]:
     """The retrained network in evaluation mode, and how its images are normalised.
 
     Raises:
         UsageError: it isn't there yet, or a file is damaged.
     """
-    state = load_state(run.weights)
+    state = load_state(run.weights, run.command("retrain"))
     network = network_with(run, task, state["network"])
     return network, Normalisation(state["mean"], state["std"])
 

@@ -18,7 +18,13 @@ from zonas_edge.data.batches import DeviceData
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.blueprint import costs_of, read_blueprint
-from zonas_edge.pipeline.epochs import go_on, run_epochs, seconds_of
+from zonas_edge.pipeline.epochs import (
+    Stage,
+    check_settings,
+    go_on,
+    run_epochs,
+    seconds_of,
+)
 from zonas_edge.pipeline.request import Request, halves
 from zonas_edge.pipeline.retrain import retrain_settings
 from zonas_edge.pipeline.trials import run_trials, told
@@ -81,7 +87,7 @@ def search_settings(request: Request, dataset: Dataset) -> SearchSettings:
     return SearchSettings.of(
         request.method,
         epochs=request.epochs,
-        batch_size=default_batch(len(for_weights), published),
+        batch_size=default_batch(len(for_weights), dataset.task.pixels, published),
         seed=request.seed,
         flip=dataset.flip,
     )
@@ -103,6 +109,7 @@ def run_search(
 
     Raises:
         BudgetError: the budget can't be met.
+        UsageError: it was begun with other settings, as those of an older version.
     """
     if run.finished("search"):
         return read_architecture(run)
@@ -121,14 +128,17 @@ def run_search(
         SearchData(for_weights, for_alphas, data.normalisation),
         settings,
     )
-    files = {"log": run.history, "checkpoint": run.search_checkpoint}
-    go_on(search, device=request.device, **files)
+    stage = Stage(
+        "search", run.history, run.search_checkpoint, "begin again with another --name"
+    )
+    check_settings(stage, run.read().get("search_settings"), settings)
+    go_on(search, stage, device=request.device)
     run.mark("search", "started")
     run.update(search_settings=asdict(settings))
     seconds = run_epochs(
         search,
+        stage,
         on_epoch=lambda record: listener.search_epoch(record, settings.epochs),
-        **files,
     )
     # of the data too: uniform draws would be the same networks on every set
     draws = derived_seed(request.seed, f"selection {dataset.learning_hash()}")

@@ -118,7 +118,10 @@ def new_session(
         BudgetError: a budget that no network can meet.
         DatasetError: data that can't be used.
     """
-    profile = profile_on(load_profile_or_level(asked.profile), asked.dataset)
+    own = asked.latency_model is None
+    profile = profile_on(
+        load_profile_or_level(asked.profile, fitted=own), asked.dataset
+    )
     if asked.latency_model is not None:
         profile = with_fitted(profile, asked.latency_model)
     gates = None if asked.gates is None else load_gates(asked.gates)
@@ -213,7 +216,8 @@ def old_session(
     Args:
         out: folder of runs.
         name: of the run, or None for the newest.
-        data_dir: where its data lie now, None for where they lay.
+        data_dir: where its data lie now, None for where they lay, or where sets
+            usually lie if that folder is gone.
         offline: never fetch.
         bars: show a bar while fetching.
         gates: file of acceptance criteria, or None.
@@ -226,7 +230,8 @@ def old_session(
     run = open_run(out, name)
     with run.lock():
         request = request_of(run)
-        if data_dir is not None:
+        kept = request.data_dir  # of another machine, perhaps
+        if data_dir is not None or (kept is not None and not kept.is_dir()):
             request = replace(request, data_dir=data_dir)
         dataset = open_dataset(run, request, offline=offline, progress=bars)
         if dataset.folder is not None:

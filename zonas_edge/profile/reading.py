@@ -6,6 +6,7 @@ What a file says of itself is checked whole before anything of it is used; see
 
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -41,11 +42,12 @@ def shipped_profiles() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in found if file.suffix == ".toml"))
 
 
-def load_profile(name_or_path: str) -> DeviceProfile:
+def load_profile(name_or_path: str, *, fitted: bool = True) -> DeviceProfile:
     """Read a shipped profile by name, or a file by path.
 
     Args:
         name_or_path: a path if it has a slash or ends in .toml, else a shipped name.
+        fitted: read the latency model that it names too, if it names one.
 
     Raises:
         ProfileError: there is no such profile, or it can't be used.
@@ -70,10 +72,8 @@ def load_profile(name_or_path: str) -> DeviceProfile:
     # Name and path are no keys of the file, so the sections are checked without them.
     sections = checked(Sections, data, where)
     profile = DeviceProfile(name=name, path=where, **dict(sections))
-    model = sections.latency.model
-    if model is None:
-        return profile
-    return with_fitted(profile, Path(where).parent / model, model)
+    file = profile.model_file if fitted else None
+    return profile if file is None else with_fitted(profile, file)
 
 
 def profile_from_dict(data: Mapping[str, Any], where: str) -> DeviceProfile:
@@ -89,22 +89,21 @@ def profile_from_dict(data: Mapping[str, Any], where: str) -> DeviceProfile:
     return checked(DeviceProfile, data, where)
 
 
-def with_fitted(
-    profile: DeviceProfile, file: Path, named: str | None = None
-) -> DeviceProfile:
+def with_fitted(profile: DeviceProfile, file: Path) -> DeviceProfile:
     """The profile with a latency model that ``zonas-edge calibrate`` has fitted.
 
     Args:
         profile: of the device.
-        file: where the model is.
-        named: how the user named it; None = as ``file``.
+        file: where the model is: the profile's own, or another.
 
     Raises:
         ProfileError: the model can't be read, or the profile has no device.
     """
     profile.board  # noqa: B018 - refused here, before the file is looked for
     where = str(file)
-    again = f"zonas-edge calibrate --profile {profile.name}"
+    words = ["zonas-edge", "calibrate", "--profile", profile.argument]
+    own = file == profile.model_file
+    again = shlex.join([*words, *([] if own else ["--model", where])])
     content = _read_bytes(file, where, again, largest=LARGEST_MODEL)
     try:
         data = json.loads(content)
@@ -115,7 +114,7 @@ def with_fitted(
     if (schema := data.get("schema")) != SCHEMA:
         raise ProfileError(f"{where}: schema is {schema!r:.20}, not {SCHEMA}", again)
     fitted = checked(FittedLatency, data["fitted"], where)
-    source = LatencySource(model=named or where)
+    source = profile.latency if own else LatencySource(model=where)
     return profile.model_copy(update={"latency": source, "fitted": fitted})
 
 

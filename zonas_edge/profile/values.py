@@ -7,6 +7,7 @@ begins ``<file>: <key> is <value>,``; :mod:`zonas_edge.profile.reading` writes t
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -267,6 +268,17 @@ class DeviceProfile(Limits):
                 PROFILES,
             )
         return self.device, self.compute
+
+    @property
+    def argument(self) -> str:
+        """What stands for it behind ``--profile``: a shipped one's name, or a path."""
+        return self.name if self.path == f"profiles/{self.name}.toml" else self.path
+
+    @property
+    def model_file(self) -> Path | None:
+        """Where its own latency model lies, beside the profile's file, or None."""
+        named = self.latency.model
+        return None if named is None else Path(self.path).parent / named
 
     @property
     def search_space(self) -> SearchSpace:

@@ -48,6 +48,7 @@ def run_summary(run: Run) -> dict[str, Any]:
                 "retrain_settings",
                 "export",
                 "refused",
+                "refused_int8",
                 "test_openings",
             )
             if key in record
@@ -194,10 +195,15 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 f" epoch {best['epoch']} of {best['epochs']}"
             ),
         )
+    yield from _device_rows(summary)
 
-    if refused := summary.get("refused"):
-        where = f"by {refused['target']}, {refused['time']}"
-        yield "refused", f"{refused['message']} ({where})"
+
+def _device_rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What devices have refused, and what became of INT8."""
+    for heading, key in (("refused", "refused"), ("INT8 refused", "refused_int8")):
+        if refused := summary.get(key):
+            where = f"by {refused['target']}, {refused['time']}"
+            yield heading, f"{refused['message']} ({where})"
     if told := summary.get("export", {}).get("int8"):
         yield "INT8", _int8(told, summary.get("int8_verdict"))
 

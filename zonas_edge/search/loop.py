@@ -75,8 +75,12 @@ class Search:
             generator=self._generator,
             dtype=dtype,
         )
+        # of its own, so that methods with and without directions see the same batches
+        self._directions = torch.Generator().manual_seed(
+            derived_seed(settings.seed, "directions")
+        )
         self._engine = engine_of(
-            self.space, task, settings, generator=self._generator, device=device
+            self.space, task, settings, generator=self._directions, device=device
         )
         self.alphas = self._first_alphas(dtype, device)
         self._first = self.alphas.vector.detach().clone()
@@ -261,6 +265,7 @@ class Search:
             "alphas": self.alphas.vector.detach(),
             "adam": self._adam.state_dict(),
             "generator": self._generator.get_state(),
+            "directions": self._directions.get_state(),
             "copies": self._engine.state_dict(),
             "window": None if window is None else dict(vars(window)),
             **self._stock.state_dict(),
@@ -276,6 +281,7 @@ class Search:
         self._adam = self._fresh_adam()
         self._adam.load_state_dict(state["adam"])
         self._generator.set_state(state["generator"].cpu())
+        self._directions.set_state(state["directions"].cpu())
         self._engine.load_state_dict(state["copies"])
         self._window = None if state["window"] is None else Window(**state["window"])
         if self._window is not None:

@@ -10,7 +10,6 @@ Source: sections 7 and 13 of the design.
 """
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -29,7 +28,7 @@ from zonas_edge.architecture import (
 from zonas_edge.constraint import Constraint, fits
 from zonas_edge.data.batches import DeviceSplit, Normalisation, epoch_order
 from zonas_edge.errors import BudgetError
-from zonas_edge.nn.evaluate import evaluate
+from zonas_edge.nn.evaluate import comparable, evaluate
 from zonas_edge.nn.network import recalibrate
 from zonas_edge.nn.supernet import Supernet, inherit
 from zonas_edge.search.method import Method
@@ -312,8 +311,7 @@ def select(
             recalibrate(network, calibration)
             size = settings.batch_size
             loss, accuracy = evaluate(network, val, normalisation, size)
-            told = loss if math.isfinite(loss) else _WORST
-            return replace(candidate, loss=told, accuracy=accuracy)
+            return replace(candidate, loss=comparable(loss), accuracy=accuracy)
 
         ranking = sorted(map(judged, ranking), key=rank)
     return Selection(
@@ -323,10 +321,6 @@ def select(
         fitting=len(drawn.fitting),
         repaired=not drawn.fitting,
     )
-
-
-_WORST = sys.float_info.max
-"""A loss that is no number, ranked behind all others; JSON has no infinity."""
 
 
 def rank(candidate: Candidate) -> float:

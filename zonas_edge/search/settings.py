@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from zonas_edge.data.batches import batch_of
+from zonas_edge.data.batches import batch_of, batch_within
 from zonas_edge.search.method import METHODS, Method
 from zonas_edge.search.weights import WeightSettings
 
 _LARGEST_BATCH = 64
+_LEAST_OF_LARGE_IMAGES = 4
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,21 @@ class SearchSettings:
         return cls(found, found.epochs_for(epochs), batch_size, seed, flip)
 
 
-def default_batch(images: int, published: int | None) -> int:
+def default_batch(images: int, pixels: int, published: int | None) -> int:
     """Batch size of the search.
 
     Args:
         images: in the half that trains the weights.
+        pixels: of an image, height times width.
         published: the set's published batch size, if it has one.
 
     Returns:
         The published one, else the largest power of two up to 64 that gives at least 16
-        steps an epoch; never more than the images.
+        steps an epoch; never more than the images. Both are halved for images of more
+        than 32x32 pixels, down to 4 of 224x224, since a supernet keeps all its maps.
     """
+    wanted = _LARGEST_BATCH if published is None else published
+    largest = batch_within(wanted, pixels, least=_LEAST_OF_LARGE_IMAGES)
     if published is not None:
-        return min(published, images)
-    return batch_of(images, largest=_LARGEST_BATCH)
+        return min(largest, images)
+    return batch_of(images, largest=largest)
