@@ -81,10 +81,25 @@ class _Roofline:
         return 1e3 * max(arithmetic, traffic) + self.compute.overhead_us / 1e3
 
     def convolution(self, kernel: int, a: int, b: int, pixels: int) -> float:
-        """A ``kernel`` convolution from ``a`` to ``b`` channels, ReLU included."""
-        macs = kernel**2 * a * b * pixels
-        relu = self.ms(0, 2 * a * pixels)
-        return relu + self.ms(macs, (a + b) * pixels + kernel**2 * a * b)
+        """A convolution from ``a`` to ``b`` channels, and the ReLU before it."""
+        return self.relu(a, pixels) + self.bare(kernel, a, b, pixels, pixels)
+
+    def relu(self, a: int, pixels: int) -> float:
+        """A ReLU of ``a`` channels, as of anything that reads and writes them once."""
+        return self.ms(0, 2 * a * pixels)
+
+    def bare(self, kernel: int, a: int, b: int, before: int, after: int) -> float:
+        """A convolution alone, from maps of ``before`` pixels to maps of ``after``."""
+        weights = kernel**2 * a * b
+        return self.ms(weights * after, a * before + b * after + weights)
+
+    def reduction(self, a: int, b: int, before: int, after: int) -> float:
+        """The block between two stages: two convolutions beside a shortcut."""
+        long = self.relu(a, before) + self.bare(3, a, b, before, after)
+        long += self.convolution(3, b, b, after)
+        mean = self.ms(4 * a * after, a * before + a * after)
+        short = mean + self.bare(1, a, b, after, after)
+        return long + short + self.ms(b * after, 3 * b * after)
 
     def layer(self, layer: Layer) -> float:
         """A reference network's convolution, the activation in it, and the sum."""
@@ -120,12 +135,12 @@ def analytic_latency(
         return time.convolution(kernel, channels, channels, pixels(stage))
 
     first, last = space.stage_channels(0), space.stage_channels(STAGES - 1)
-    fixed = time.convolution(3, task.channels, first, pixels(0))
+    # pixels to floats, scaled, shifted
+    fixed = 3 * time.relu(task.channels, pixels(0))
+    fixed += time.bare(3, task.channels, first, pixels(0), pixels(0))
     for s in range(STAGES - 1):
         a, b = space.stage_channels(s), space.stage_channels(s + 1)
-        fixed += time.convolution(3, a, b, pixels(s + 1))
-        fixed += time.convolution(3, b, b, pixels(s + 1))
-        fixed += time.convolution(1, a, b, pixels(s + 1))
+        fixed += time.reduction(a, b, pixels(s), pixels(s + 1))
     fixed += 6 * time.ms(0, last * pixels(STAGES - 1))  # head: scale to softmax
     return LatencyModel(
         table=CostTable(

@@ -218,7 +218,7 @@ def test_a_runtime_that_the_profile_does_not_allow_is_refused(
         (
             ["whole"],
             "zonas-edge calibrate: whole: runs go with --refit",
-            "zonas-edge calibrate --refit FILE RUN",
+            "zonas-edge calibrate --profile x86-64 --refit FILE whole",
         ),
         (
             ["--refit", "x.json"],

@@ -11,7 +11,13 @@ CLEAN = "0123456789abcdef"
 
 
 def some_results(**replaced: Any) -> dict[str, Any]:
-    facts = {"name": "digits", "train": 1266, "val": 178, "test": 353}
+    facts = {
+        "name": "digits",
+        "image": [1, 8, 8],
+        "train": 1266,
+        "val": 178,
+        "test": 353,
+    }
     facts["source"] = "/home/me/data/digits.npz"
     rows = a_grid() + a_grid(dataset="breastmnist")
     results: dict[str, Any] = {

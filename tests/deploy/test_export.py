@@ -30,10 +30,11 @@ from zonas_edge.deploy.parity import (
     network_probabilities,
 )
 from zonas_edge.errors import AcceptanceError, IncompatibleError
+from zonas_edge.latency import analytic_latency
 from zonas_edge.nn.classifier import Classifier
 from zonas_edge.nn.network import Network
 from zonas_edge.nn.ops import initialise
-from zonas_edge.profile import RuntimeLimits
+from zonas_edge.profile import Compute, RuntimeLimits
 from zonas_edge.space import Op, SearchSpace, TaskSpec
 
 
@@ -241,6 +242,16 @@ def test_the_example_runs_with_numpy_and_onnxruntime_alone(tmp_path: Path) -> No
     )
     golden = np.load(io.BytesIO(exported.golden))["probabilities"][0]
     assert done.stdout == f"class {golden.argmax()} {round(float(golden.max()), 4)}\n"
+
+
+def test_the_estimate_counts_the_operators_of_the_graph() -> None:
+    """Where an operator takes a millisecond, and nothing else any time."""
+    compute = Compute(gflops=1e9, gbps=1e9, overhead_us=1000, p95_over_p50=1)
+    model = onnx.load_from_string(export(smallest(SPACE), TASKS[1]).model)
+    nodes = [node for node in model.graph.node if node.op_type != "Constant"]
+    estimate = analytic_latency(compute, SPACE, TASKS[1])
+    assert len(nodes) == 24
+    assert estimate.table.fixed == pytest.approx(len(nodes), abs=1e-6)
 
 
 def test_the_example_runs_as_the_profile_is_measured() -> None:
