@@ -1,5 +1,6 @@
 """Beginning a run: what is started over, and what never is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,25 @@ def test_a_finished_search_is_never_started_over(
         tmp_path, "one", a_request(), dataset="digits", last=last, resume=True
     )
     assert begun.run.read() == before
+
+
+@pytest.mark.parametrize("retrained", [False, True])
+def test_what_goes_on_with_a_run_of_other_figures_is_told(
+    tmp_path: Path, retrained: bool
+) -> None:
+    run = a_run(tmp_path)
+    run.update(stages={"search": "finished"})
+    if retrained:
+        run.update(stages={"search": "finished", "retrain": "finished"})
+    asked = replace(a_request(), retrain_epochs=7)
+    with pytest.raises(UsageError) as caught:
+        begin(tmp_path, "one", asked, dataset="digits", last="validate", resume=True)
+    assert "retrain-epochs is 7, the run's is " in str(caught.value)
+    assert caught.value.hint == (
+        f"zonas-edge export one --out {tmp_path}, or choose another --name"
+        if retrained
+        else "repeat the run's own command with --resume, or choose another --name"
+    )
 
 
 def test_an_unfinished_search_is_started_over(tmp_path: Path) -> None:

@@ -106,9 +106,15 @@ def _resumed(run: Run, request: Request) -> tuple[str, ...]:
         return ()
     before = Request.from_dict(record["request"], str(run.record))
     if (difference := request.difference(before)) is not None:
+        # a retraining of its own may have changed what the run asks for
+        goes_on = (
+            run.command("export")
+            if run.finished("retrain")
+            else "repeat the run's own command with --resume"
+        )
         raise UsageError(
             f"{run.path}: {difference}, so it can't be resumed",
-            "repeat the run's own command with --resume, or choose another --name",
+            f"{goes_on}, or choose another --name",
         )
     return (f"{run.path}: going on with this run",)
 
