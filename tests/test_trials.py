@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.test_retrain import ARCHITECTURE, TASK, stripes
 from zonas_edge.data.batches import DeviceData, DeviceSplit, Normalisation
 from zonas_edge.learner import Recipe
+from zonas_edge.report.progress import trial_figures
 from zonas_edge.trials import (
     LEAST_STEPS,
     MOST,
@@ -144,6 +145,7 @@ def test_the_same_seed_gives_the_same_trial() -> None:
 def test_a_trial_that_diverges_loses_and_ends_nothing() -> None:
     lost = trial_of(0, 8, rate=1e30)
     assert lost.val_loss == lost.train_loss == sys.float_info.max
+    assert trial_figures(lost)["val loss"] == "diverged"
     tournament = Tournament((Round(2, 8),))
     tournament.add(replace(lost, steps=8))
     tournament.add(told(Trial(2, 1, 1, 8), 5.0))

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zonas_edge.profile import Budget
-from zonas_edge.report.words import plain
+from zonas_edge.report.words import loss, plain
 from zonas_edge.retrain import RetrainRecord
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.trials import TrialRecord
@@ -206,7 +206,7 @@ def trial_figures(record: TrialRecord) -> dict[str, str]:
     return {
         "round": f"{record.round}",
         "steps": f"{record.steps:,}",
-        "val loss": f"{record.val_loss:.3f}",
+        "val loss": loss(record.val_loss),
         "val accuracy": f"{record.val_accuracy:.3f}",
     }
 

@@ -15,7 +15,7 @@ from zonas_edge.artifact import CHOOSING, SCHEMA, Run, network_chosen, read_json
 from zonas_edge.blueprint import blueprint_from_json
 from zonas_edge.errors import UsageError
 from zonas_edge.profile import Acceptance, Budget
-from zonas_edge.report.words import count, latency_source, plain
+from zonas_edge.report.words import count, latency_source, loss, plain
 from zonas_edge.search.method import METHODS
 from zonas_edge.validate.verdict import gates_of, limits_of
 
@@ -270,7 +270,7 @@ def _search_rows(found: dict[str, Any], method: str) -> Iterator[tuple[str, str]
     spread = found["ranking_loss"]
     ranked = (
         f"{count(found['ranked'], 'network')} ranked,"
-        f" val loss {spread['best']:.3f} to {spread['worst']:.3f}"
+        f" val loss {loss(spread['best'])} to {loss(spread['worst'])}"
         if found["ranked"]
         else "the first network that fits, not ranked"
     )
@@ -284,7 +284,7 @@ def _trials(found: dict[str, Any], tried: int) -> str:
     """Who has won the short trainings, and by what."""
     return (
         f"{found['entrants']} networks in {tried} short trainings; the winner (number"
-        f" {found['winner'] + 1} of the selection): val loss {found['val_loss']:.3f},"
+        f" {found['winner'] + 1} of the selection): val loss {loss(found['val_loss'])},"
         f" val accuracy {found['val_accuracy']:.3f} after"
         f" {count(found['steps'], 'step')}"
     )
