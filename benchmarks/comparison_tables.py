@@ -182,13 +182,14 @@ def noise(spreads: list[dict[str, Any]]) -> str:
     for result in spreads:
         method, rows = _of_one_method(result)
         images = result["dataset"]["test"]
+        older = ", by an older recipe" if _older_recipe(result) else ""
         for budget in sorted({row.budget for row in rows}):
             found = summarise([row.accuracy for row in rows if row.budget == budget])
             chance = math.sqrt(found.mean * (1 - found.mean) / images)
             deviation = "-" if found.sd is None else f"{found.sd:.3f}"
             told.append(
                 f"{rows[0].dataset} {deviation} ({chance:.3f}; {found.count}"
-                f" `{method}` networks, at most {budget:,} parameters)"
+                f" `{method}` networks, at most {budget:,} parameters{older})"
             )
     return (
         "Standard deviation of test accuracy among networks, and in brackets the one"

@@ -21,7 +21,6 @@ from zonas_edge.constraint import (
     constraints_of,
     fits,
     latency_model,
-    number,
 )
 from zonas_edge.cost import exact, parameter_table, parameters
 from zonas_edge.errors import BudgetError
@@ -179,20 +178,6 @@ def test_a_space_without_sizes_has_its_own_extremes() -> None:
         "lower budget.min_parameters, or raise space.channels (2), or choose a --method"
         " that searches sizes"
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0"),
-        (1234567, "1,234,567"),
-        (3.25, "3.25"),
-        (0.123456, "0.1235"),
-        (12345.6, "12,346"),
-    ],
-)
-def test_figures_are_written_as_people_do(value: float, text: str) -> None:
-    assert number(value) == text
 
 
 def test_the_smallest_reachable_latency_is_named_in_the_limit_s_unit() -> None:

@@ -6,4 +6,4 @@ import os
 # set before they are loaded (docs/Privacy.md of microsoft/onnxruntime).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

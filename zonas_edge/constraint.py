@@ -22,6 +22,7 @@ from zonas_edge.cost import (
     scaled,
 )
 from zonas_edge.errors import BudgetError, UsageError
+from zonas_edge.figures import number
 from zonas_edge.latency import (
     LatencyModel,
     Source,
@@ -213,15 +214,17 @@ def check_reachable(
         high = constraint.cost(largest(space))
         if constraint.upper is not None and low > constraint.upper:
             raise BudgetError(
-                f"{where}: budget.{constraint.name} is {number(constraint.upper)},"
-                f" below the smallest network {which} ({number(low)})",
+                f"{where}: budget.{constraint.name} is"
+                f" {number(constraint.upper, low)}, below the smallest network {which}"
+                f" ({number(low, constraint.upper)})",
                 f"raise budget.{constraint.name}, or lower space.channels"
                 f" ({space.channels}){narrow}",
             )
         if constraint.lower is not None and high < constraint.lower:
             raise BudgetError(
-                f"{where}: budget.{constraint.name} is {number(constraint.lower)},"
-                f" above the largest network {which} ({number(high)})",
+                f"{where}: budget.{constraint.name} is"
+                f" {number(constraint.lower, high)}, above the largest network {which}"
+                f" ({number(high, constraint.lower)})",
                 f"lower budget.{constraint.name}, or raise space.channels"
                 f" ({space.channels}){narrow}",
             )
@@ -262,9 +265,3 @@ def _conflict(lower: Constraint, upper: Constraint, space: SearchSpace) -> bool:
         if share - (1 - share) + least(mean, space) > _ROUNDING:
             return True
     return False
-
-
-def number(value: float) -> str:
-    """A figure as people write it: 1,234,567 or 3.25."""
-    whole = value == int(value) or abs(value) >= 1000  # noqa: PLR2004 - 4 digits
-    return f"{value:,.0f}" if whole else f"{value:.4g}"

@@ -8,9 +8,10 @@ that a search is held to: latency by the estimate, the file by its upper bound.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zonas_edge.constraint import KIB, expected_latency, number
+from zonas_edge.constraint import KIB, expected_latency
 from zonas_edge.cost import parameters, reference_bytes
 from zonas_edge.errors import BudgetError
+from zonas_edge.figures import number
 from zonas_edge.profile import DeviceProfile
 from zonas_edge.reference import WIDEST, Reference, ReferenceName
 from zonas_edge.space import TaskSpec
@@ -50,7 +51,7 @@ def reference_for(
     for excess in excesses(Reference(name, 1), profile, task):
         raise BudgetError(
             f"{profile.path}: budget.{excess.limit} is {number(excess.allowed)}, below"
-            f" the narrowest {name.value} ({number(excess.cost)})",
+            f" the narrowest {name.value} ({number(excess.cost, excess.allowed)})",
             f"raise budget.{excess.limit}",
         )
     fitting, beyond = 1, WIDEST + 1

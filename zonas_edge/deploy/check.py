@@ -90,7 +90,7 @@ class FileCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self) | {"loads": not self.findings, "fits": self.fits}
+        return asdict(self) | {"refused": bool(self.findings), "fits": self.fits}
 
 
 def check_path(path: Path, profile: DeviceProfile) -> FileCheck:

@@ -121,7 +121,7 @@ def export_network(
     if not parity.passed:
         raise AcceptanceError(
             f"export: the file differs from the network on {parity.changed} of"
-            f" {parity.images} val decisions, by up to {parity.max_difference:.1e}"
+            f" {parity.images} val decisions, by up to {parity.max_difference:.2e}"
         )
     return Exported(
         model=data,

@@ -5,8 +5,8 @@ reference network is an honest comparison.
 """
 
 from zonas_edge.artifact import Run, write_json
-from zonas_edge.constraint import number
 from zonas_edge.data.dataset import Dataset
+from zonas_edge.figures import number
 from zonas_edge.pipeline.blueprint import costs_of
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.search import Listener, check_budget, run_search
@@ -75,7 +75,7 @@ def run_baseline(
         run.update(baseline=costs_of(reference, request.profile, task))
         run.mark("baseline", "finished")
     return tuple(
-        f"{name.value} is beyond the budget: {each.limit} {number(each.cost)} of"
-        f" {number(each.allowed)}"
+        f"{name.value} is beyond the budget: {each.limit}"
+        f" {number(each.cost, each.allowed)} of {number(each.allowed)}"
         for each in excesses(reference, request.profile, task)
     )

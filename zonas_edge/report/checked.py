@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zonas_edge.deploy.check import FileCheck
+from zonas_edge.figures import digits
 from zonas_edge.profile import DeviceProfile
 from zonas_edge.report.words import plain
 
@@ -20,9 +21,9 @@ def checked_renderable(
         checked: what was found.
     """
     runtime, facts = profile.runtime, checked.facts
-    verdict = "REFUSED" if checked.findings else "loads"
+    verdict = "REFUSED" if checked.findings else "no reason to refuse it found"
     if not checked.findings and not checked.fits:
-        verdict = "loads, but TOO LARGE"
+        verdict = "TOO LARGE"
     heading = (
         f"{model} on {profile.name} (onnxruntime {runtime.onnxruntime}): {verdict}"
     )
@@ -30,12 +31,16 @@ def checked_renderable(
     allowed = "no limit"
     if checked.allowed_kb is not None:
         allowed = f"at most {checked.allowed_kb:,.10g}"
+    size = digits(checked.model_kb, checked.allowed_kb or 0.0, least=1)
     for name, value in (
         ("opset", f"{facts.opset} (at most {runtime.max_opset})"),
         ("IR version", f"{facts.ir} (at most {runtime.max_ir})"),
         ("domains", ", ".join(domain or "ai.onnx" for domain in facts.domains)),
         ("operators", ", ".join(facts.operators)),
-        ("size", f"{checked.model_kb:,.1f} KiB ({allowed})"),
+        (
+            "size",
+            f"{size} KiB ({allowed})",
+        ),
     ):
         grid.add_row(name, Text(plain(value)))
     for finding in checked.findings:

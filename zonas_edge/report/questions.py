@@ -42,7 +42,7 @@ _SHORT: dict[Figure, str] = {
     "macs": "MACs",
     "search_seconds": "search s",
     "retrain_seconds": "retrain s",
-    "latency_undisturbed_ms": "latency ms",
+    "latency_undisturbed_ms": "host latency, undisturbed, ms",
     "accuracy_max_over_test_epochs": "max over test epochs",
 }
 """Columns of the overview."""

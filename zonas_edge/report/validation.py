@@ -7,13 +7,13 @@ Only ASCII is written, and rich replaces its lines where a terminal can't show t
 
 import io
 import json
-import math
 from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zonas_edge.figures import digits, scientific, share
 from zonas_edge.report.beside import accepted_on, beside_table, holds_for
 from zonas_edge.report.words import latency_source, plain
 from zonas_edge.validate import Limit, ValidationReport
@@ -100,8 +100,8 @@ def _limits(report: ValidationReport) -> Table:
         verdict = "pass" if gate.passed else "fail"
         table.add_row(
             Text(plain(gate.name)),
-            f">= {_digits(gate.required)}",
-            _share(gate.measured, beside=gate.required),
+            f">= {digits(gate.required)}",
+            "-" if gate.measured is None else digits(gate.measured, gate.required),
             Text(verdict, style=STYLES[verdict]),
         )
     return table
@@ -113,25 +113,7 @@ def _quantity(limit: Limit, value: float | None, *, beside: float | None = None)
         return "-"
     if isinstance(value, int) or limit.name in {"parameters", "min_parameters"}:
         return f"{value:,.0f}{UNITS.get(limit.name, '')}"
-    return f"{_digits(value, beside)}{UNITS.get(limit.name, '')}"
-
-
-def _digits(value: float, beside: float | None = None) -> str:
-    """Three decimals, or as many as show what decides.
-
-    That is where a value differs from the limit beside it; of a limit itself, all of
-    it. A verdict between two figures that look alike would be a riddle.
-    """
-    text = ""
-    for digits in range(3, 9):
-        text = f"{value:,.{digits}f}"
-        if beside is None:
-            whole = math.isclose(round(value, digits), value, rel_tol=1e-9)
-        else:
-            whole = value == beside or text != f"{beside:,.{digits}f}"
-        if whole:
-            break
-    return text
+    return f"{digits(value, beside)}{UNITS.get(limit.name, '')}"
 
 
 def _still_to_do(report: ValidationReport) -> Iterator[str]:
@@ -166,7 +148,8 @@ def _checks(report: ValidationReport) -> Iterator[tuple[str, str]]:
         "Parity",
         (
             f"{'pass' if parity.passed else 'FAIL'}: largest difference of a"
-            f" probability {parity.max_abs_dp:.1e} (at most {parity.tolerance:.0e}),"
+            f" probability {scientific(parity.max_abs_dp, parity.tolerance)}"
+            f" (at most {parity.tolerance:.0e}),"
             f" {parity.decisions_changed} of {parity.images:,} decisions changed,"
             f" {parity.near_ties} near-ties"
         ),
@@ -186,17 +169,17 @@ def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
     yield (
         "Accuracy",
         (
-            f"{report.accuracy:.3f} (95 %: {low:.3f} to {high:.3f}, Wilson) on"
+            f"{share(report.accuracy)} (95 %: {share(low)} to {share(high)}, Wilson) on"
             f" {report.test_images:,} test images, opened {report.test_openings}x"
         ),
     )
     for note in report.notes:
         yield "", f"but {plain(note)}"
     low, high = report.auc_ci95
-    interval = f"95 %: {low:.3f} to {high:.3f}, bootstrap"
+    interval = f"95 %: {share(low)} to {share(high)}, bootstrap"
     if low == high:  # of a perfect order, or of one answer to every image
         interval = "the same in every resample, so a bootstrap gives no interval"
-    yield "AUC", f"{report.auc:.3f} ({interval})"
+    yield "AUC", f"{share(report.auc)} ({interval})"
     yield (
         "Size",
         (
@@ -243,6 +226,8 @@ def _latency(report: ValidationReport) -> str:
         own = "of no device of a profile"
     elif not host.is_profile_device:
         own = f"not {own}"
+    elif host.any_processor:
+        own = f"taken for {own}, since the profile names no processor"
     way = "" if host.target == "local" else f" by {plain(host.target)}"
     return (
         f"p50 {taken.p50:.3f}, p90 {taken.p90:.3f}, p95 {taken.p95:.3f},"
@@ -287,13 +272,9 @@ def _classes(report: ValidationReport) -> Table:
 
 def _share_within(value: float | None, interval: tuple[float, float] | None) -> str:
     """A share and its interval; a report from before it was told has none."""
-    if interval is None:
-        return _share(value)
-    low, high = interval
-    return f"{_share(value)} ({low:.3f} to {high:.3f})"
-
-
-def _share(value: float | None, *, beside: float | None = None) -> str:
     if value is None:
         return "-"
-    return f"{value:.3f}" if beside is None else _digits(value, beside)
+    if interval is None:
+        return share(value)
+    low, high = interval
+    return f"{share(value)} ({share(low)} to {share(high)})"

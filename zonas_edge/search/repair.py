@@ -13,8 +13,9 @@ from zonas_edge.architecture import (
     log_probability,
     smallest,
 )
-from zonas_edge.constraint import Constraint, number
+from zonas_edge.constraint import Constraint
 from zonas_edge.errors import BudgetError
+from zonas_edge.figures import number
 from zonas_edge.space import STAGES, Op, SearchSpace
 
 

@@ -20,6 +20,8 @@ class LatencyHost:
     Args:
         target: how it was reached: ``local``, ``ssh://…``, or ``bundle``.
         has_device: whether the profile has a device at all.
+        any_processor: whether it is the device only since the profile names no
+            processor, so that every machine of the architecture is.
     """
 
     machine: str
@@ -27,6 +29,7 @@ class LatencyHost:
     is_profile_device: bool
     target: str = "local"
     has_device: bool = True
+    any_processor: bool = False
 
     @property
     def is_stranger(self) -> bool:
@@ -59,6 +62,7 @@ def host_of(machine: Machine, device: Device | None, target: str) -> LatencyHost
         is_profile_device=own,
         target=target,
         has_device=device is not None,
+        any_processor=own and device is not None and not device.cpu_pattern,
     )
 
 

@@ -22,6 +22,7 @@ from zonas_edge.device.measurement import Measurement
 from zonas_edge.device.measuring import Timings, measure_networks
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
+from zonas_edge.figures import digits
 from zonas_edge.metrics import Probabilities
 from zonas_edge.profile import DeviceProfile, Quantization, RuntimeLimits
 from zonas_edge.validate.beside import Changed, Speed, changed
@@ -220,9 +221,11 @@ def _unequal(found: Measurement) -> str | None:
 def _slower(speed: Speed, target: Target) -> str | None:
     if speed.int8_ms <= speed.float32_ms:
         return None
+    int8 = digits(speed.int8_ms, speed.float32_ms)
+    float32 = digits(speed.float32_ms, speed.int8_ms)
     return (
-        f"slower on {_place(target)}{speed.host.stranger}: {speed.int8_ms:.3f} ms"
-        f" undisturbed, float32 {speed.float32_ms:.3f} ms"
+        f"slower on {_place(target)}{speed.host.stranger}: {int8} ms undisturbed,"
+        f" float32 {float32} ms"
     )
 
 
