@@ -198,7 +198,8 @@ def test_an_interpreter_that_does_not_measure_is_told(
 
     assert type(error) is kind
     if kind is IncompatibleError:
-        assert str(error) == f"{TINY}: onnxruntime on ssh://board {message}"
+        says = f"numpy or onnxruntime on ssh://board {message}"
+        assert str(error) == f"{TINY}: {says}"
     else:
         assert str(error).startswith(f"ssh://board: {message}")
     assert server.left() == []
