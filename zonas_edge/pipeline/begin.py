@@ -6,7 +6,7 @@ overwritten.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +106,14 @@ def _resumed(run: Run, request: Request) -> tuple[str, ...]:
         return ()
     before = Request.from_dict(record["request"], str(run.record))
     if (difference := request.difference(before)) is not None:
-        # a retraining of its own may have changed what the run asks for
+        # `retrain` changes these, and the run's own command is then another
+        changed = replace(
+            before, seed=request.seed, retrain_epochs=request.retrain_epochs
+        )
+        retrained = run.finished("retrain") and request.difference(changed) is None
         goes_on = (
             run.command("export")
-            if run.finished("retrain")
+            if retrained
             else "repeat the run's own command with --resume"
         )
         raise UsageError(
