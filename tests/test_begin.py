@@ -62,7 +62,7 @@ def test_what_goes_on_with_a_run_of_other_figures_is_told(
     run = a_run(tmp_path)
     run.update(stages={"search": "finished"})
     if retrained:
-        run.update(stages={"search": "finished", "retrain": "finished"})
+        run.update(retrain_environment={})
     asked = replace(a_request(), retrain_epochs=7)
     with pytest.raises(UsageError) as caught:
         begin(tmp_path, "one", asked, dataset="digits", last="validate", resume=True)

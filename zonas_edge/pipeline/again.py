@@ -6,6 +6,7 @@ from zonas_edge.artifact import CHOOSING, Run
 from zonas_edge.artifact.files import plain_errors
 from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.host import environment, prepare, resolve_device
+from zonas_edge.pipeline.request import RETRAINED_UNDER
 from zonas_edge.pipeline.session import Session, Watcher, remember_host
 
 
@@ -47,7 +48,7 @@ def again(
         retrain_epochs=retrain_epochs or request.retrain_epochs,
         seed=request.seed if seed is None else seed,
     )
-    key = "retrain_environment"
+    key = RETRAINED_UNDER
     if not resume:
         _forget_retraining(run)
         run.update(**{"request": wanted.to_dict(), key: environment(chosen)})

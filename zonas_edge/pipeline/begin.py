@@ -12,7 +12,7 @@ from typing import Any
 
 from zonas_edge.artifact import Run, create_run, find_run, list_runs
 from zonas_edge.errors import UsageError
-from zonas_edge.pipeline.request import Request
+from zonas_edge.pipeline.request import RETRAINED_UNDER, Request
 from zonas_edge.search.method import DEFAULT
 
 _LONGEST = 80
@@ -106,11 +106,11 @@ def _resumed(run: Run, request: Request) -> tuple[str, ...]:
         return ()
     before = Request.from_dict(record["request"], str(run.record))
     if (difference := request.difference(before)) is not None:
-        # `retrain` changes these, and the run's own command is then another
+        # a `retrain` by itself changes these, and the run's own command no longer fits
         changed = replace(
             before, seed=request.seed, retrain_epochs=request.retrain_epochs
         )
-        retrained = run.finished("retrain") and request.difference(changed) is None
+        retrained = RETRAINED_UNDER in record and request.difference(changed) is None
         goes_on = (
             run.command("export")
             if retrained

@@ -22,6 +22,9 @@ from zonas_edge.seed import derived_seed
 
 _REFERENCES = {name.value for name in ReferenceName}
 
+RETRAINED_UNDER = "retrain_environment"
+"""Key of the record: the host of a retraining that was begun by itself."""
+
 
 @dataclass(frozen=True)
 class Request:
