@@ -48,7 +48,8 @@ def test_a_device_behind_ssh_is_measured_and_named(copy: Bench, server: Server) 
     assert report["test_openings"] == 2
     assert accuracy(file) == here
     assert "validate: latency: at most 1000 runs or 5 s\n" in made.stderr
-    assert " by ssh://board, taken for the profile's device" in " ".join(made.stdout.split())
+    words = " ".join(made.stdout.split())
+    assert " by ssh://board, taken for the profile's device" in words
     assert server.left() == []
 
 
