@@ -5,7 +5,11 @@ that reads 1.000 would be a false claim.
 """
 
 import math
+import sys
 from collections.abc import Callable
+
+DIVERGED = sys.float_info.max
+"""Stands for a loss that is no number: behind all others, and JSON has no infinity."""
 
 _MOST = 8
 """Decimals, at most."""
@@ -36,6 +40,11 @@ def share(value: float) -> str:
         return value in {0.0, 1.0} or 0.0 < float(text) < 1.0
 
     return _shortest(lambda decimals: f"{value:.{decimals}f}", whole, 3)
+
+
+def loss(value: float) -> str:
+    """A cross-entropy [nats], or that there is none."""
+    return "diverged" if value == DIVERGED else f"{value:.3f}"
 
 
 def scientific(value: float, beside: float) -> str:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sysconfig
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,16 @@ def a_profile(**replaced: str) -> str:
         for line in lines
     ]
     return "\n".join([*kept, "[space]", "channels = 4", "max_depth = 1", ""])
+
+
+def deny_this_runtime(folder: Path) -> str:
+    """A profile as the bench's that forbids this machine's ONNX Runtime; its path."""
+    text = (folder / "small.toml").read_text(encoding="utf-8")
+    denied = f'[runtime]\ndeny = ["{version("onnxruntime")}"]'
+    (folder / "denied.toml").write_text(
+        text.replace("[runtime]", denied), encoding="utf-8"
+    )
+    return "./denied.toml"
 
 
 def write_images(file: Path, seed: int = 0) -> None:

@@ -6,14 +6,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jaxtyping
 import pytest
 
-from tests.cli.conftest import Bench, a_profile, furnish
+from tests.cli.conftest import Bench, a_profile, deny_this_runtime, furnish
 from tests.cli.test_help import told
 from tests.cli.test_path import record
 from zonas_edge.artifact import Run
@@ -194,13 +193,8 @@ def test_an_accepted_file_and_its_report_stay_until_there_is_another_decision(
 @pytest.mark.usefixtures("_untyped")
 def test_what_a_device_refuses_is_told_of_the_one_file(copy: Bench) -> None:
     assert export(copy, factor=1e-3).accepted
-    text = (copy.folder / "small.toml").read_text(encoding="utf-8")
-    denied = text.replace(
-        "[runtime]", f'[runtime]\ndeny = ["{version("onnxruntime")}"]'
-    )
-    (copy.folder / "denied.toml").write_text(denied, encoding="utf-8")
     words = ("validate", "whole", "--quiet")
-    denied_by = ("--profile", "./denied.toml")
+    denied_by = ("--profile", deny_this_runtime(copy.folder))
     assert copy.run(*words).returncode in {0, 3}
 
     assert copy.run(*words, "--int8", *denied_by).returncode == 5

@@ -1,13 +1,12 @@
 """The whole path through real processes: search, export, validate, run."""
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Bench, a_run, furnish
+from tests.cli.conftest import Bench, a_run, deny_this_runtime, furnish
 from tests.cli.test_help import told
 from zonas_edge.artifact import Run
 
@@ -243,13 +242,9 @@ def test_a_device_that_refuses_the_file_stands_beside_the_old_verdict(
     tmp_path: Path, copy: Bench
 ) -> None:
     before = (tmp_path / "exports/whole/report.json").read_bytes()
-    text = (tmp_path / "small.toml").read_text(encoding="utf-8")
-    denied = text.replace(
-        "[runtime]", f'[runtime]\ndeny = ["{version("onnxruntime")}"]'
-    )
-    (tmp_path / "denied.toml").write_text(denied, encoding="utf-8")
+    denied = deny_this_runtime(tmp_path)
 
-    refused = copy.run("validate", "whole", "--profile", "./denied.toml", "--quiet")
+    refused = copy.run("validate", "whole", "--profile", denied, "--quiet")
     assert refused.returncode == 5
     assert (tmp_path / "exports/whole/report.json").read_bytes() == before
     shown = copy.run("runs", "show", "whole").stdout

@@ -233,7 +233,7 @@ def test_a_tight_budget_is_entered_in_a_few_epochs_and_met_at_the_end() -> None:
     low, high = (parameters(found, TASK) for found in (smallest(SPACE), largest(SPACE)))
     tight = limit(low + (high - low) // 50)
     settings = hastened(
-        settings_of(epochs=5),
+        settings_of(epochs=5, seed=1),
         inner_steps=1,
         alpha_rate=0.02,
         schedule=Schedule(size_phase=0.0),
@@ -244,8 +244,7 @@ def test_a_tight_budget_is_entered_in_a_few_epochs_and_met_at_the_end() -> None:
     expected = [record.expected["parameters"] for record in records]
     assert expected[0] > tight.upper
     assert min(expected[:3]) <= tight.upper
-    # the loss of a step pulls it about, by some percent
-    assert expected[-1] <= 1.05 * tight.upper
+    assert expected[-1] <= tight.upper
     data = data_of()
     found = select(
         search.supernet,

@@ -103,6 +103,16 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     write_text(path, text + "\n")
 
 
+def holds(file: Path, content: bytes) -> bool:
+    """Whether a file is there and holds just these bytes.
+
+    Raises:
+        UsageError: it can't be read.
+    """
+    with plain_errors(file):
+        return file.is_file() and file.read_bytes() == content
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read an object that :func:`write_json` wrote.
 

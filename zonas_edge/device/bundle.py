@@ -149,9 +149,8 @@ def write_bundle(path: Path, jobs: Sequence[Job], errand: Errand) -> Bundle:
     texts = {
         RUNNER.name: RUNNER.read_bytes(),
         MANIFEST: manifest_bytes({**content, **errand.facts, **told}),
-        "README.txt": readme.encode(
-            "utf-8", "backslashreplace"
-        ),  # a path may be no UTF-8,
+        # a path in it may be no UTF-8
+        "README.txt": readme.encode("utf-8", "backslashreplace"),
     }
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     with plain_errors(path):

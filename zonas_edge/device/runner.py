@@ -35,6 +35,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 SCHEMA = 1
 MANIFEST = "manifest.json"
 REPORT = "measurement.json"
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Newer builds of ONNX Runtime report to their maker unless told not to beforehand.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -62,7 +63,7 @@ def first_line(error: BaseException) -> str:
 
 def keep(answer: Dict[str, Any]) -> bool:
     """Write the answer beside this file, and say so; False if the system refuses."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), REPORT)
+    path = os.path.join(HERE, REPORT)
     try:
         with open(path + ".new", "w") as file:
             file.write(json.dumps(answer, allow_nan=False) + "\n")
@@ -546,8 +547,7 @@ def answer_to(path: str) -> Tuple[Dict[str, Any], int]:
 
 def carried() -> int:
     """Do what manifest.json beside this file asks for, and keep the answer there."""
-    folder = os.path.dirname(os.path.abspath(__file__))
-    answer, code = answer_to(os.path.join(folder, MANIFEST))
+    answer, code = answer_to(os.path.join(HERE, MANIFEST))
     if code:
         say("error: %s" % answer["error"]["message"])
     if code == EXIT_CODES["interrupted"]:

@@ -1,13 +1,13 @@
 """How good a network is on a split: one loss, one accuracy, for ranking and epochs."""
 
 import math
-import sys
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from zonas_edge.data.batches import DeviceSplit, Normalisation
+from zonas_edge.figures import DIVERGED
 
 
 @torch.no_grad()
@@ -29,8 +29,5 @@ def evaluate(
 
 
 def comparable(loss: float) -> float:
-    """A loss by which networks can be ranked: one that is no number comes last.
-
-    JSON has no infinity, so that it is the largest number instead.
-    """
-    return loss if math.isfinite(loss) else sys.float_info.max
+    """A loss by which networks can be ranked: one that is no number comes last."""
+    return loss if math.isfinite(loss) else DIVERGED

@@ -37,11 +37,12 @@ def load_state(path: Path, again: str, device: str = "cpu") -> dict[str, Any]:
         raise UsageError(f"{path}: no such file", again)
     with plain_errors(path):
         content = path.read_bytes()
+    damaged = UsageError(f"{path}: damaged, no checkpoint of ours", again)
     try:
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     except Exception as error:
         # of a damaged file torch says anything, also that one should trust it
-        raise UsageError(f"{path}: damaged, no checkpoint of ours", again) from error
+        raise damaged from error
     if not isinstance(state, dict):
-        raise UsageError(f"{path}: damaged, no checkpoint of ours", again)
+        raise damaged
     return state

@@ -8,7 +8,7 @@ from typing import Any
 
 from zonas_edge import __version__
 from zonas_edge.artifact import Delivered, Run, write_bytes, write_json, write_text
-from zonas_edge.artifact.files import plain_errors
+from zonas_edge.artifact.files import holds, plain_errors
 from zonas_edge.blueprint import Blueprint
 from zonas_edge.constraint import ExpectedLatency, expected_latency
 from zonas_edge.cost import macs, parameters
@@ -77,8 +77,8 @@ def run_export(
     )
     told = exported.summary() | {"environment": environment("cpu")}  # whatever trained
     if holds(run.model, exported.model):
-        before = run.read().get("export", {})
-        told |= {key: before[key] for key in ("int8",) if key in before}
+        if (int8 := run.read().get("export", {}).get("int8")) is not None:
+            told["int8"] = int8
     else:
         _forget_another(run)
     run.mark("export", "started")
@@ -89,12 +89,6 @@ def run_export(
     run.update(export=told)
     run.mark("export", "finished")
     return exported
-
-
-def holds(file: Path, content: bytes) -> bool:
-    """Whether a file is there and holds just these bytes."""
-    with plain_errors(file):
-        return file.is_file() and file.read_bytes() == content
 
 
 def _forget_another(run: Run) -> None:

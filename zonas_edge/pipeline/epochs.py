@@ -103,8 +103,7 @@ def go_on(work: Trained, stage: Stage, *, device: str) -> None:
             raise UsageError(
                 f"{stage.checkpoint}: not of this {stage.name}", stage.again
             ) from error
-    log = stage.log
-    cut_lines(log, lambda line: line["epoch"] <= work.epoch)
+    cut_lines(stage.log, lambda line: line["epoch"] <= work.epoch)
 
 
 def logged(log: Path, do: Callable[[], Any]) -> Any:

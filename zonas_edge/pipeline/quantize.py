@@ -3,13 +3,14 @@
 from hashlib import sha256
 
 from zonas_edge.artifact import Run, write_bytes
+from zonas_edge.artifact.files import holds
 from zonas_edge.data.dataset import Dataset
 from zonas_edge.deploy.export import Exported
 from zonas_edge.deploy.quantize import Quantized, quantize_export
 from zonas_edge.device.job import workspace
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
-from zonas_edge.pipeline.deliver import holds, run_export
+from zonas_edge.pipeline.deliver import run_export
 from zonas_edge.pipeline.request import Request
 from zonas_edge.seed import derived_seed
 from zonas_edge.validate.trial import Candidate, Trial, try_int8

@@ -37,10 +37,7 @@ def checked_renderable(
         ("IR version", f"{facts.ir} (at most {runtime.max_ir})"),
         ("domains", ", ".join(domain or "ai.onnx" for domain in facts.domains)),
         ("operators", ", ".join(facts.operators)),
-        (
-            "size",
-            f"{size} KiB ({allowed})",
-        ),
+        ("size", f"{size} KiB ({allowed})"),
     ):
         grid.add_row(name, Text(plain(value)))
     for finding in checked.findings:

@@ -18,8 +18,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from zonas_edge.figures import loss
 from zonas_edge.profile import Budget
-from zonas_edge.report.words import loss, plain
+from zonas_edge.report.words import plain
 from zonas_edge.retrain import RetrainRecord
 from zonas_edge.search.record import EpochRecord
 from zonas_edge.trials import TrialRecord

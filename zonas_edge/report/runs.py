@@ -14,8 +14,9 @@ from rich.text import Text
 from zonas_edge.artifact import CHOOSING, SCHEMA, Run, network_chosen, read_json
 from zonas_edge.blueprint import blueprint_from_json
 from zonas_edge.errors import UsageError
+from zonas_edge.figures import loss
 from zonas_edge.profile import Acceptance, Budget
-from zonas_edge.report.words import count, latency_source, loss, plain
+from zonas_edge.report.words import count, latency_source, plain
 from zonas_edge.search.method import METHODS
 from zonas_edge.validate.verdict import gates_of, limits_of
 

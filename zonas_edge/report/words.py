@@ -1,7 +1,5 @@
 """Words in a line: the user's, which may hold what breaks one, and counted things."""
 
-import sys
-
 
 def plain(text: str) -> str:
     """A user's word without line breaks or terminal control characters."""
@@ -11,11 +9,6 @@ def plain(text: str) -> str:
 def count(number: int, thing: str) -> str:
     """``1 epoch``, ``2 epochs``."""
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
-def loss(value: float) -> str:
-    """A cross-entropy [nats]; the largest of all numbers stands for none."""
-    return "diverged" if value == sys.float_info.max else f"{value:.3f}"
 
 
 def short_commit(commit: str) -> str:
