@@ -8,6 +8,7 @@ from typing import Any
 from zonas_edge.compare.findings import Contrast, contrasts, fronts
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import summarise
+from zonas_edge.figures import count
 from zonas_edge.learner import default_batch
 from zonas_edge.report.chance import against_chance
 from zonas_edge.report.comparison import clock_words, search_words
@@ -20,7 +21,7 @@ from zonas_edge.report.questions import (
     overview_tables,
 )
 from zonas_edge.report.table import Table
-from zonas_edge.report.words import count, short_commit
+from zonas_edge.report.words import short_commit
 from zonas_edge.retrain import RetrainSettings
 from zonas_edge.search.method import METHODS
 

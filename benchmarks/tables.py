@@ -17,6 +17,7 @@ from latency_tables import binding_latency, latency_error
 from load_tables import load_matrix
 from speed_tables import growth, retrain_speed, search_speed
 
+from zonas_edge.figures import count
 from zonas_edge.report.words import short_commit
 from zonas_edge.search.method import METHODS
 
@@ -73,8 +74,8 @@ def table(result: dict[str, Any]) -> str:
     lines += [
         "",
         f"Mean accuracy {result['mean_accuracy']:.3f}, mean AUC"
-        f" {result['mean_auc']:.3f} over {len(rows)} seed"
-        f"{'s' if len(rows) > 1 else ''}; {first['epochs']} search epochs,"
+        f" {result['mean_auc']:.3f} over {count(len(rows), 'seed')};"
+        f" {first['epochs']} search epochs,"
         f" {first['retrain_epochs']} retraining epochs; file against network: {changed}"
         f" of {images:,} val decisions changed. {result['machine']['cpu']},"
         f" {environment['threads']} thread, torch {environment['torch']},"

@@ -6,7 +6,8 @@ a loader that augments image by image. It is what ``search_speed.py`` compares w
 what tests/search/test_textbook.py holds the engine to. So it stays plain: what makes it
 faster belongs into the engine.
 
-Source: sections 3, 4, 13 and 14 of the design (``hybrid``, without a budget).
+Source: ZO-DARTS+ (arXiv:2405.03462) and ZO-DARTS++ (arXiv:2503.06092), with the direct
+gradient taken exactly, as the default does; without a budget.
 """
 
 import copy

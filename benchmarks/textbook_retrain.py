@@ -7,7 +7,7 @@ them. Why it stays plain: see ``textbook.py``.
 Parameters have the names that they have in ``zonas_edge.nn.network.Network``, so its
 ``state_dict`` loads here as it is.
 
-Source: sections 2 and 9 of the design.
+Source: the cell and stages of ZO-DARTS++ (arXiv:2503.06092) and its published code.
 """
 
 import copy

@@ -4,8 +4,9 @@ Every candidate is computed, whatever its probability. Parameters have the names
 they have in ``zonas_edge.nn.supernet.Supernet``, so its ``state_dict`` loads here as it
 is. Why it stays plain: see ``textbook.py``.
 
-Source: sections 2 and 13 of the design (one 7x7 tensor whose centre crops are the
-smaller kernels, mixed after one normalisation each; batch statistics everywhere).
+Source: ZO-DARTS++ (arXiv:2503.06092), figure 1; here with one 7x7 tensor whose centre
+crops are the smaller kernels, mixed after one normalisation each, and with batch
+statistics everywhere.
 """
 
 from typing import Any

@@ -201,8 +201,10 @@ def test_a_damaged_record_is_told_by_its_file(
     record.write_bytes(content)
     with told(f"{record}: {reason}", hint):
         open_run(tmp_path, "a")
-    with told(f"{record}: {reason}", hint):
+    create_run(tmp_path, "b")
+    with told(f"{record}: {reason}", hint):  # it may be the newest
         open_run(tmp_path)
+    assert [run.name for run in list_runs(tmp_path)] == ["b", "a"]
 
 
 def test_a_run_in_use_is_told_and_free_again_afterwards(tmp_path: Path) -> None:

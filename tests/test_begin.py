@@ -74,7 +74,57 @@ def test_what_goes_on_with_a_run_of_other_figures_is_told(
     )
 
 
-def test_an_unfinished_search_is_started_over(tmp_path: Path) -> None:
+def test_a_half_done_search_is_never_started_over(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    run.update(stages={"search": "started"})
+    run.search_checkpoint.write_bytes(b"hours")
+    other = replace(a_request(), seed=9)
+    for asked in (a_request(), other):
+        with pytest.raises(UsageError) as caught:
+            begin(tmp_path, "one", asked, dataset="digits", last="search", resume=False)
+        assert str(caught.value) == f"{run.path}: this run exists, its search half done"
+        assert "--resume" in str(caught.value.hint)
+    assert run.search_checkpoint.read_bytes() == b"hours"
+
+
+def test_of_several_unfinished_runs_the_one_of_the_same_request_goes_on(
+    tmp_path: Path,
+) -> None:
+    short, long = a_request(), replace(a_request(), epochs=9)
+    names = []
+    for asked in (long, short):
+        begun = begin(
+            tmp_path, None, asked, dataset="digits", last="search", resume=False
+        )
+        names.append(begun.run.name)
+    assert len(set(names)) == 2
+    for asked, name in zip((long, short), names, strict=True):
+        again = begin(
+            tmp_path, None, asked, dataset="digits", last="search", resume=True
+        )
+        assert again.run.name == name
+
+
+def test_a_run_that_another_command_has_just_begun_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(a_request(), seed=9)
+
+    def slow(out: Path, name: str) -> Run:
+        """Between the folder and the request another command does both."""
+        run = create_run(out, name)
+        run.update(request=other.to_dict(), test_openings=1)
+        return run
+
+    monkeypatch.setattr("zonas_edge.pipeline.begin.create_run", slow)
+    with pytest.raises(UsageError, match="another command has just begun this run"):
+        begin(tmp_path, "a", a_request(), dataset="digits", last="search", resume=False)
+    assert Run(tmp_path / "a").read()["request"]["seed"] == 9
+
+
+def test_an_unfinished_search_without_a_checkpoint_is_started_over(
+    tmp_path: Path,
+) -> None:
     run = a_run(tmp_path)
     run.update(stages={"search": "started"})
     begin(tmp_path, "one", a_request(), dataset="digits", last="search", resume=False)

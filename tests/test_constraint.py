@@ -193,6 +193,12 @@ def test_the_smallest_reachable_latency_is_named_in_the_limit_s_unit() -> None:
     )
 
 
+def test_a_size_that_is_an_upper_bound_is_called_so() -> None:
+    limits = constraints_of(profile_with(parameters=HIGH, model_kb=1), SPACE, TASK)
+    with pytest.raises(BudgetError, match=r"model_kb is 1, .*, an upper bound\)$"):
+        check_reachable(limits, SPACE, "pi.toml")
+
+
 def test_a_band_between_two_cells_of_a_space_without_sizes_is_refused() -> None:
     narrow = replace(SPACE, sizes=False)
     table = parameter_table(narrow, TASK)

@@ -148,13 +148,13 @@ def test_wilson_s_interval_holds_the_share_and_stays_within_0_and_1(
 
 @pytest.mark.parametrize(("successes", "count"), [(3, 2), (-1, 2), (0, 0)])
 def test_a_share_that_is_none_is_refused(successes: int, count: int) -> None:
-    with pytest.raises(ValueError, match=f"^{successes} of {count} is not a share$"):
+    with pytest.raises(ValueError, match=r"^[kn] .*must"):
         metrics.wilson_interval(successes, count)
 
 
 def bootstrap(
     labels: NDArray[np.int64], scores: NDArray[np.float64], seed: int, resamples: int
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     return metrics.auc_interval(
         labels, scores, np.random.default_rng(seed), resamples=resamples
     )
@@ -163,7 +163,7 @@ def bootstrap(
 @pytest.mark.parametrize("classes", [2, 4])
 def test_the_bootstrap_resamples_as_scikit_learn_would(classes: int) -> None:
     """The same draws, slowly: resampled images, AUC by roc_auc_score."""
-    labels, scores = drawn(classes, 40, 3, 1)
+    labels, scores = drawn(classes, 80, 3, 1)
     truth = labels[:, 0]
     draw = np.random.default_rng(7)
     columns = range(1, 2) if classes == 2 else range(classes)
@@ -188,7 +188,17 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_another() -> None
     assert bootstrap(labels, scores, 1, 50) != bootstrap(labels, scores, 2, 50)
 
 
-def test_a_perfect_classifier_has_no_interval_to_speak_of() -> None:
-    labels = np.array([0, 1, 2, 0, 1, 2])
+def test_a_perfect_order_has_no_interval() -> None:
+    labels = np.array([0, 1, 2] * 10)
 
-    assert bootstrap(labels, np.eye(3)[labels], 0, 20) == (1.0, 1.0)
+    assert bootstrap(labels, np.eye(3)[labels], 0, 20) is None
+
+
+@pytest.mark.parametrize(("fewest", "told"), [(9, False), (10, True)])
+def test_a_class_of_few_images_leaves_no_interval(fewest: int, told: bool) -> None:
+    labels = np.array([1] * fewest + [0] * 20)
+    second = np.random.default_rng(0).random(len(labels))
+
+    found = bootstrap(labels, np.stack([1 - second, second], 1), 0, 20)
+
+    assert (found is not None) == told

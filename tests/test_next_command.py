@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from zonas_edge.artifact import Run
-from zonas_edge.artifact.run import DEFAULT_OUT
-from zonas_edge.cli.options import EXPORTS
+from zonas_edge.cli.options import MEASURING_S
+from zonas_edge.device.ssh import SshTarget
 
 
 @pytest.mark.parametrize(
@@ -29,5 +29,5 @@ def test_the_following_command_can_be_copied(
     assert Run(Path(out) / "whole").command("validate", *options) == command
 
 
-def test_the_folder_of_runs_that_needs_no_option_is_that_of_the_options() -> None:
-    assert EXPORTS == DEFAULT_OUT
+def test_the_time_of_a_measurement_over_ssh_is_that_of_the_options() -> None:
+    assert SshTarget.limit_s == MEASURING_S

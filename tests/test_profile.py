@@ -92,6 +92,19 @@ def test_a_shipped_profile_loads_and_survives_json(name: str) -> None:
     assert again == profile
 
 
+def test_an_own_profile_in_a_folder_profiles_is_not_the_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "profiles").mkdir()
+    own = written(tmp_path / "profiles", WHOLE)
+    (tmp_path / "profiles" / "x86-64.toml").write_text(Path(own).read_text())
+    for name in ("board", "x86-64"):
+        profile = load_profile(f"profiles/{name}.toml")
+        assert profile.argument == profile.path == f"./profiles/{name}.toml"
+    assert load_profile("x86-64").argument == "x86-64"
+
+
 @pytest.mark.parametrize("name", shipped_profiles())
 def test_a_shipped_figure_stands_beside_its_source_or_is_called_judgement(
     name: str,

@@ -17,6 +17,7 @@ from zonas_edge.runtimes import (
     TABLE,
     RuntimeCeiling,
     check_consistent,
+    check_makeable,
     limits_of,
     load_consistent_profile,
     version_allowed,
@@ -205,3 +206,17 @@ def test_a_version_that_the_device_may_not_run_is_told_why(
 ) -> None:
     limits = RuntimeLimits(onnxruntime=">=1.20.2", deny=("1.21",))
     assert version_allowed(version, limits) == reason
+
+
+@pytest.mark.parametrize(("key", "value", "least"), [("opset", 12, 13), ("ir", 6, 7)])
+def test_a_device_that_takes_no_file_of_ours_is_told_before_the_work(
+    key: str, value: int, least: int
+) -> None:
+    limits = with_runtime(**{f"max_{key}": value}).runtime
+    with pytest.raises(ProfileError) as caught:
+        check_makeable(limits, "pi.toml")
+    assert str(caught.value) == (
+        f"pi.toml: runtime.max_{key} is {value}, the networks need {least}"
+    )
+    assert caught.value.hint == f"runtime.max_{key} = {least}"
+    check_makeable(with_runtime(max_opset=13, max_ir=7).runtime, "pi.toml")

@@ -139,8 +139,8 @@ def test_a_loss_of_accuracy_is_refused_without_asking_the_target(
     assert trial.val is not None
     assert trial.val.float32_accuracy == 1.0
     assert trial.reason == (
-        f"val accuracy is {trial.val.accuracy:.4f}, float32 1.0000;"
-        " quantization.max_accuracy_drop is 0.01"
+        f"val accuracy falls by {1 - trial.val.accuracy:.4f}, from 1.000 to"
+        f" {trial.val.accuracy:.3f}; quantization.max_accuracy_drop is 0.01"
     )
 
 
@@ -170,6 +170,21 @@ def test_a_loss_of_a_class_s_sensitivity_is_refused(
     name, drop = trial.val.worst
     assert trial.reason == (
         f"val sensitivity of {name} falls by {drop:.4f}; quantization.{key} is {value}"
+    )
+
+
+def test_a_drop_that_is_just_too_large_does_not_read_as_allowed() -> None:
+    found = Changed(
+        split="val",
+        images=999,
+        accuracy=0.9,
+        float32_accuracy=0.9,
+        decisions=0,
+        drops={"a": 20 / 999},
+    )
+    assert exceeded(found, Quantization()) == (
+        "val sensitivity of a falls by 0.02002; quantization.max_sensitivity_drop is"
+        " 0.02"
     )
 
 

@@ -5,7 +5,8 @@ value, complete (operation, kernel and depth of every stage), hashable, and make
 round trip through JSON. ``Mixture`` is its soft counterpart: probabilities over the
 same decisions, as numpy arrays or torch tensors.
 
-Source: section 2 of the design (cell and stages), section 7 (derivation).
+Source: ZO-DARTS++ (arXiv:2503.06092) and its published code for cell and stages; the
+networks are drawn from the final probabilities, as there.
 """
 
 import math
@@ -17,6 +18,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from zonas_edge.figures import count
 from zonas_edge.space import (
     EDGES,
     FIXED_KERNEL,
@@ -131,7 +133,7 @@ class Architecture:
             raise ValueError(f"{len(self.stages)} stages, not {STAGES}")
 
     def simplified(self) -> Self:
-        """The same function without edges that lead nowhere (design, section 7.3)."""
+        """The same function without edges that lead nowhere."""
         return replace(self, stages=tuple(stage.simplified() for stage in self.stages))
 
     @property
@@ -208,7 +210,7 @@ class Architecture:
                 )
                 if op is not Op.NONE
             ]
-            cells = "1 cell" if stage.depth == 1 else f"{stage.depth} cells"
+            cells = count(stage.depth, "cell")
             lines.append(f"stage {number}: {cells} of {', '.join(edges)}")
         return "\n".join(lines)
 
@@ -312,27 +314,26 @@ def derive(mixture: Probabilities, *, channels: int) -> Architecture:
     )
 
 
-def log_probability(
-    architecture: Architecture,
-    mixture: Probabilities,
-    *,
-    floor: float = 1e-6,
-) -> float:
+FLOOR = 1e-6
+
+
+def log_probability(architecture: Architecture, mixture: Probabilities) -> float:
     """Natural logarithm of the probability of drawing ``architecture``, unsimplified.
+
+    A decision counts as ``FLOOR`` at least, so that networks outside the support can
+    still be compared.
 
     Args:
         architecture: a network of the mixture's space.
         mixture: probabilities.
-        floor: probability below which a decision counts as ``floor``, so that networks
-            outside the support can still be compared.
     """
     total = 0.0
     for s, stage in enumerate(architecture.stages):
-        total += math.log(max(floor, mixture.depth[s, stage.depth - 1]))
+        total += math.log(max(FLOOR, mixture.depth[s, stage.depth - 1]))
         for e, (op, side) in enumerate(
             zip(stage.operations, stage.kernels, strict=True)
         ):
-            total += math.log(max(floor, mixture.op[s, e, OPS.index(op)]))
+            total += math.log(max(FLOOR, mixture.op[s, e, OPS.index(op)]))
             if side:
-                total += math.log(max(floor, mixture.kernel[s, e, KERNELS.index(side)]))
+                total += math.log(max(FLOOR, mixture.kernel[s, e, KERNELS.index(side)]))
     return total

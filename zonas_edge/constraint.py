@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 from zonas_edge.architecture import Architecture, every_one_cell, largest, smallest
 from zonas_edge.blueprint import Blueprint
@@ -38,6 +39,7 @@ from zonas_edge.space import FIXED_KERNEL, SearchSpace, TaskSpec
 KIB = 1024
 _WEIGHTINGS = 200
 _ROUNDING = 1e-9
+_ANEW = "calibrate the device anew, or mend the profile"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Constraint:
         unit: factor from the table's unit to the limit's.
         upper: largest allowed cost, or None.
         lower: smallest allowed cost, or None.
+        bound: whether the cost is an upper bound, so that a network may cost less.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Constraint:
     unit: float = 1.0
     upper: float | None = None
     lower: float | None = None
+    bound: bool = False
 
     def cost(self, architecture: Architecture) -> float:
         """The network's cost in the limit's unit."""
@@ -82,11 +86,19 @@ def latency_model(
     fitted = profile.fitted
     if fitted is None:
         return analytic_latency(profile.board[1], space, task)
-    reason = fitted.mismatch(space, task) or another_device(profile, fitted)
-    if reason is not None:
-        raise UsageError(
-            f"{profile.latency.model}: {reason}", calibrate_command(profile, task)
+    file = profile.model_file or Path(f"{profile.name}.json")
+    if file.is_relative_to(here := Path.cwd()):
+        file = file.relative_to(here)  # shorter in a message
+    if (reason := fitted.mismatch(space, task)) is not None:
+        shape = f"{task.height}x{task.width}x{task.channels}-{task.classes}"
+        other = file.with_name(
+            f"{file.stem}-{shape}-{space.channels}x{space.max_depth}.json"
         )
+        again = calibrate_command(profile, task, "--model", str(other))
+        raise UsageError(f"{file}: {reason}", again)
+    if (reason := another_device(profile, fitted)) is not None:
+        again = calibrate_command(profile, task, "--model", str(file))
+        raise UsageError(f"{file}: {reason}", again)
     return fitted_latency(fitted)
 
 
@@ -143,7 +155,20 @@ def another_device(profile: DeviceProfile, fitted: FittedLatency) -> str | None:
     return None
 
 
-def calibrate_command(profile: DeviceProfile, task: TaskSpec) -> str:
+def check_fitted(profile: DeviceProfile) -> None:
+    """See that a profile's fitted model, if it has one, is of its device and use.
+
+    Whether it is of the data set's images, only a search can tell.
+
+    Raises:
+        UsageError: it is not.
+    """
+    fitted = profile.fitted
+    if fitted is not None and (reason := another_device(profile, fitted)) is not None:
+        raise UsageError(f"{profile.path}: {profile.model_file}: {reason}", _ANEW)
+
+
+def calibrate_command(profile: DeviceProfile, task: TaskSpec, *options: str) -> str:
     """What fits a latency model for a task on a profile's device."""
     words = ["zonas-edge", "calibrate", "--profile", profile.argument]
     if task.height == task.width:
@@ -151,7 +176,7 @@ def calibrate_command(profile: DeviceProfile, task: TaskSpec) -> str:
         words += ["--classes", str(task.classes)]
     else:
         words += ["--dataset", "FOLDER"]
-    return shlex.join(words)
+    return shlex.join([*words, *options])
 
 
 def constraints_of(
@@ -187,6 +212,7 @@ def constraints_of(
                 byte_table(space, task),
                 unit=1 / KIB,
                 upper=budget.model_kb,
+                bound=True,
             )
         )
     return tuple(found)
@@ -213,10 +239,11 @@ def check_reachable(
         low = constraint.cost(smallest(space))
         high = constraint.cost(largest(space))
         if constraint.upper is not None and low > constraint.upper:
+            bound = ", an upper bound" if constraint.bound else ""
             raise BudgetError(
                 f"{where}: budget.{constraint.name} is"
                 f" {number(constraint.upper, low)}, below the smallest network {which}"
-                f" ({number(low, constraint.upper)})",
+                f" ({number(low, constraint.upper)}{bound})",
                 f"raise budget.{constraint.name}, or lower space.channels"
                 f" ({space.channels}){narrow}",
             )

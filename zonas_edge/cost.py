@@ -6,8 +6,11 @@ numbers, and there is one formula, ``expected``: differentiable in a mixture of 
 tensors, and exact for the one-hot mixture of an architecture. A reference network,
 which no mixture holds, is counted layer by layer.
 
-Source: section 6 of the design. ``parameters`` counts the deployed network, its
-normalisations folded into the convolutions.
+``parameters`` counts the deployed network, its normalisations folded into the
+convolutions.
+
+Source: the counts of the published code of ZO-DARTS++ (arXiv:2503.06092), less what is
+never deployed (``profile.PAPER_EXTRA``).
 """
 
 from collections.abc import Callable
@@ -107,17 +110,22 @@ def exact(table: CostTable, architecture: Architecture) -> float:
     return cost
 
 
-def _table(
+def edge_table(
     fixed: float,
     convolution: Callable[[int, int], float],
     candidate: Callable[[int, Op], float] = lambda _stage, _op: 0,
 ) -> CostTable:
-    """A table from the cost of a convolution by stage and kernel, and the rest."""
+    """A table of the costs by stage.
+
+    Args:
+        fixed: cost of stem, reductions and head.
+        convolution: cost of a convolution, by stage and kernel.
+        candidate: further cost of a candidate, by stage and operation.
+    """
 
     def operation(stage: int, op: Op) -> float:
-        if op is Op.CONV_1X1:
-            return convolution(stage, 1) + candidate(stage, op)
-        return candidate(stage, op)
+        own = candidate(stage, op)
+        return own + convolution(stage, 1) if op is Op.CONV_1X1 else own
 
     return CostTable(
         fixed=fixed,
@@ -144,25 +152,22 @@ def parameter_table(space: SearchSpace, task: TaskSpec) -> CostTable:
         a, b = space.stage_channels(s), space.stage_channels(s + 1)
         fixed += 9 * b * (a + b) + a * b + 2 * b
     fixed += 2 * last + last * task.classes + task.classes
-    return _table(fixed, convolution)
+    return edge_table(fixed, convolution)
 
 
 def mac_table(space: SearchSpace, task: TaskSpec) -> CostTable:
     """Multiply-accumulates of convolutions and classifier, for one image [count]."""
 
-    def pixels(stage: int) -> int:
-        height, width = task.resolution(stage)
-        return height * width
-
     def convolution(stage: int, kernel: int) -> int:
-        return kernel**2 * space.stage_channels(stage) ** 2 * pixels(stage)
+        weights = kernel**2 * space.stage_channels(stage) ** 2
+        return weights * task.pixels_of(stage)
 
-    fixed = 9 * task.channels * space.stage_channels(0) * pixels(0)
+    fixed = 9 * task.channels * space.stage_channels(0) * task.pixels_of(0)
     for s in range(REDUCTIONS):
         a, b = space.stage_channels(s), space.stage_channels(s + 1)
-        fixed += (9 * b * (a + b) + a * b) * pixels(s + 1)
+        fixed += (9 * b * (a + b) + a * b) * task.pixels_of(s + 1)
     fixed += space.stage_channels(STAGES - 1) * task.classes
-    return _table(fixed, convolution)
+    return edge_table(fixed, convolution)
 
 
 FIXED_BYTES = 12_000
@@ -190,20 +195,11 @@ def byte_table(space: SearchSpace, task: TaskSpec) -> CostTable:
     Weights take four bytes each; the bounds of the graph's own text are those above.
     The file that ``export`` writes is measured; this is for deciding beforehand.
     """
-    weights = parameter_table(space, task)
-    return CostTable(
-        fixed=BYTES_PER_WEIGHT * weights.fixed + _graph_bytes(task),
-        operation=tuple(
-            tuple(
-                BYTES_PER_WEIGHT * count + CANDIDATE_BYTES[op]
-                for op, count in zip(OPS, row, strict=True)
-            )
-            for row in weights.operation
-        ),
-        kernel=tuple(
-            tuple(BYTES_PER_WEIGHT * count for count in row) for row in weights.kernel
-        ),
+    weights = scaled(parameter_table(space, task), BYTES_PER_WEIGHT)
+    graph = edge_table(
+        _graph_bytes(task), lambda _stage, _kernel: 0, lambda _, op: CANDIDATE_BYTES[op]
     )
+    return added(weights, graph)
 
 
 REFERENCE_BYTES = 700

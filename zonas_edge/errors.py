@@ -11,8 +11,8 @@ ZonasError             1
 └── DatasetError       7   a data set that is missing, damaged or can't be used
 ```
 
-The command line adds 0 (done, within budget) and 130 (interrupted). A caller's own
-mistake inside the library is a plain `ValueError`.
+The command line adds 0 (done, within budget) and 129, 130 and 143 (interrupted). A
+caller's own mistake inside the library is a plain `ValueError`.
 """
 
 import difflib
@@ -73,6 +73,11 @@ class DatasetError(ZonasError):
     """A data set that is missing, damaged or can't be used."""
 
     exit_code = 7
+
+
+def reason_of(error: OSError) -> str:
+    """What the system refuses, in its words, as a line of ours goes on with it."""
+    return (error.strerror or str(error) or type(error).__name__).lower()
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str | None:

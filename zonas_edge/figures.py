@@ -64,6 +64,11 @@ def number(value: float, beside: float | None = None) -> str:
     return f"{value:,.0f}" if whole else f"{value:.4g}"
 
 
+def count(number: int, thing: str) -> str:
+    """``1 epoch``, ``2 epochs``."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
 def _shortest(
     written: Callable[[int], str], enough: Callable[[str, int], bool], least: int
 ) -> str:

@@ -14,15 +14,13 @@ Source: roofline model (Williams, Waterman & Patterson, 2009).
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from zonas_edge.architecture import Architecture, Mixture
-from zonas_edge.cost import CostTable, exact, expected, scaled
+from zonas_edge.architecture import Architecture
+from zonas_edge.cost import BYTES_PER_WEIGHT, CostTable, edge_table, exact, scaled
 from zonas_edge.profile import Compute, FittedLatency
 from zonas_edge.reference import Layer, Reference
-from zonas_edge.space import KERNELS, OPS, STAGES, Op, SearchSpace, TaskSpec
-
-BYTES = 4
+from zonas_edge.space import STAGES, Op, SearchSpace, TaskSpec
 
 Source = Literal["estimate", "fitted"]
 
@@ -49,10 +47,6 @@ class LatencyModel:
         """95th percentile of the latency of a network [ms]."""
         return self.p50_ms(architecture) * self.p95_over_p50
 
-    def expected_p95_ms(self, mixture: Mixture[Any]) -> Any:
-        """Expected 95th percentile under a mixture [ms], differentiable."""
-        return expected(self.table, mixture) * self.p95_over_p50
-
 
 def fitted_latency(fitted: FittedLatency) -> LatencyModel:
     """The model that ``zonas-edge calibrate`` has fitted on one device."""
@@ -77,7 +71,7 @@ class _Roofline:
     def ms(self, macs: float, values: float) -> float:
         """Milliseconds for so many multiply-accumulates and floats moved."""
         arithmetic = 2 * macs / (self.compute.gflops * 1e9)
-        traffic = BYTES * values / (self.compute.gbps * 1e9)
+        traffic = BYTES_PER_WEIGHT * values / (self.compute.gbps * 1e9)
         return 1e3 * max(arithmetic, traffic) + self.compute.overhead_us / 1e3
 
     def convolution(self, kernel: int, a: int, b: int, pixels: int) -> float:
@@ -115,22 +109,18 @@ def analytic_latency(
     """The estimate for a device described by its ``[compute]`` figures."""
     time = _Roofline(compute)
 
-    def pixels(stage: int) -> int:
-        height, width = task.resolution(stage)
-        return height * width
+    pixels = task.pixels_of
 
     def candidate(stage: int, op: Op) -> float:
         maps = space.stage_channels(stage) * pixels(stage)
         add = time.ms(maps, 3 * maps)
         if op is Op.NONE:
             return 0.0
-        if op is Op.CONV_1X1:
-            return add + kernel_cost(stage, 1)
         if op is Op.AVG_POOL:
             return add + time.ms(9 * maps, 2 * maps)
         return add
 
-    def kernel_cost(stage: int, kernel: int) -> float:
+    def convolution(stage: int, kernel: int) -> float:
         channels = space.stage_channels(stage)
         return time.convolution(kernel, channels, channels, pixels(stage))
 
@@ -143,15 +133,7 @@ def analytic_latency(
         fixed += time.reduction(a, b, pixels(s), pixels(s + 1))
     fixed += 6 * time.ms(0, last * pixels(STAGES - 1))  # head: scale to softmax
     return LatencyModel(
-        table=CostTable(
-            fixed=fixed,
-            operation=tuple(
-                tuple(candidate(s, op) for op in OPS) for s in range(STAGES)
-            ),
-            kernel=tuple(
-                tuple(kernel_cost(s, k) for k in KERNELS) for s in range(STAGES)
-            ),
-        ),
+        table=edge_table(fixed, convolution, candidate),
         p95_over_p50=compute.p95_over_p50,
         source="estimate",
     )

@@ -9,19 +9,20 @@ Source: MedMNIST v2 (10.1038/s41597-022-01721-8) and its evaluator.py; Wilson (1
 for the intervals of shares; Efron's percentile bootstrap for that of the AUC.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, roc_auc_score
 
 Labels: TypeAlias = NDArray[np.integer[Any]]
 Probabilities: TypeAlias = NDArray[np.floating[Any]]
 
 BINARY = 2
+FEWEST_IN_A_CLASS = 10
+"""Images of a class below which a bootstrap of the AUC is far too narrow."""
 
 
 @dataclass(frozen=True)
@@ -101,31 +102,18 @@ def per_class(labels: Labels, probabilities: Probabilities) -> tuple[ClassMetric
     return tuple(figures)
 
 
-def wilson_interval(
-    successes: int, count: int, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Wilson's score interval of a share, without continuity correction.
+def wilson_interval(successes: int, count: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share, without continuity correction.
 
     Args:
         successes: from 0 to ``count``.
         count: trials, >= 1.
-        confidence: share of intervals that hold the truth, between 0 and 1.
 
     Raises:
         ValueError: a count out of its range.
     """
-    if not 0 <= successes <= count or count < 1:
-        raise ValueError(f"{successes} of {count} is not a share")
-    z = float(norm.ppf((1 + confidence) / 2))
-    share = successes / count
-    centre = share + z**2 / (2 * count)
-    spread = z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    low, high = (x / (1 + z**2 / count) for x in (centre - spread, centre + spread))
-    # At 0 and at 1 the bound is exact, rounding must not move it.
-    return (
-        0.0 if successes == 0 else max(0.0, low),
-        1.0 if successes == count else min(1.0, high),
-    )
+    found = binomtest(successes, count).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def auc_interval(
@@ -133,9 +121,12 @@ def auc_interval(
     probabilities: Probabilities,
     rng: np.random.Generator,
     resamples: int = 1000,
-    confidence: float = 0.95,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the AUC.
+) -> tuple[float, float] | None:
+    """95 % percentile bootstrap interval of the AUC; None where it would say nothing.
+
+    That is where a class has fewer than ``FEWEST_IN_A_CLASS`` images, or where every
+    resample gives the same: a perfect order, or one answer to all.
+
 
     Resampling is stratified: every class keeps its number of images, so that none can
     be missing from a resample.
@@ -145,7 +136,6 @@ def auc_interval(
         probabilities: [N, K].
         rng: the source of the resamples; the same one gives the same interval.
         resamples: >= 1.
-        confidence: between 0 and 1.
 
     Raises:
         ValueError: a class has no image.
@@ -157,15 +147,16 @@ def auc_interval(
         _RankedColumn.of(truth == k, probabilities[:, k]) for k in _scored(classes)
     ]
     strata = [np.flatnonzero(truth == k) for k in range(classes)]
+    if min(len(images) for images in strata) < FEWEST_IN_A_CLASS:
+        return None
     areas = np.empty(resamples)
     for draw in range(resamples):
         chosen = [s[rng.integers(0, len(s), len(s))] for s in strata]
         counts = np.bincount(np.concatenate(chosen), minlength=len(truth))
         weights = counts.astype(np.float64)
         areas[draw] = np.mean([column.area(weights) for column in columns])
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(areas, [tail, 1 - tail])
-    return float(low), float(high)
+    low, high = (float(area) for area in np.quantile(areas, [0.025, 0.975]))
+    return None if low == high else (low, high)
 
 
 @dataclass(frozen=True, eq=False)

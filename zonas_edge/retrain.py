@@ -1,6 +1,6 @@
 """Retraining: the chosen network, from scratch, on the train split.
 
-The clean protocol (section 9.3 of the design): the network learns from train alone, the
+The clean protocol: the network learns from train alone, the
 epoch is chosen on val, and the test split plays no part.
 """
 

@@ -63,6 +63,9 @@ TABLE: tuple[tuple[Version, RuntimeCeiling], ...] = tuple(
 
 OLDEST = TABLE[0][0]
 
+LEAST_OPSET, LEAST_IR = 13, 7
+"""What the files of our networks are written in, which a profile must allow."""
+
 _BEFORE_THE_TABLE = tuple(map(Version, ("0.5.0", "1.0.0", "1.4.0", "1.5.3")))
 
 
@@ -137,6 +140,24 @@ def check_consistent(profile: DeviceProfile) -> None:
                 f"{where}: runtime.{key} is {value}, but onnxruntime {allowed[0]},"
                 f" which {runtime.onnxruntime} allows, loads no more than {highest}",
                 f"runtime.{key} = {highest}, or a newer runtime.onnxruntime",
+            )
+
+
+def check_makeable(limits: RuntimeLimits, where: str) -> None:
+    """See that a device takes the files that are written of our networks.
+
+    Args:
+        limits: the device's.
+        where: the profile's path.
+
+    Raises:
+        ProfileError: it doesn't.
+    """
+    for key, least in (("max_opset", LEAST_OPSET), ("max_ir", LEAST_IR)):
+        if (value := getattr(limits, key)) < least:
+            raise ProfileError(
+                f"{where}: runtime.{key} is {value}, the networks need {least}",
+                f"runtime.{key} = {least}",
             )
 
 

@@ -73,6 +73,10 @@ class TaskSpec:
             math.ceil(self.width / 2**stage),
         )
 
+    def pixels_of(self, stage: int) -> int:
+        """Of one feature map of a stage."""
+        return math.prod(self.resolution(stage))
+
 
 @dataclass(frozen=True)
 class SearchSpace:

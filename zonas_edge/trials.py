@@ -8,8 +8,7 @@ warm-up and cosine, since a training that is merely cut off tells less of a whol
 It leaves nothing behind but its figures; a tournament that was killed goes on from
 them.
 
-Source: Jamieson & Talwalkar (2016), successive halving; "sample, then rank with short
-fine-tuning" in section 13 of the design.
+Source: Jamieson & Talwalkar (arXiv:1502.07943), successive halving.
 """
 
 from collections.abc import Iterable

@@ -1,11 +1,14 @@
 """Many networks on this machine: one figure each, and the failures told."""
 
+import hashlib
+import os
+import subprocess
+import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import onnx
 import pytest
@@ -15,14 +18,15 @@ from tests.device.tiny import TINY, tiny_images
 from tests.reports import a_measurement
 from zonas_edge.architecture import largest, smallest
 from zonas_edge.calibrate.files import model_bytes
-from zonas_edge.calibrate.run import time_networks
+from zonas_edge.calibrate.run import Effort, calibrate, time_networks
 from zonas_edge.device.job import Job
 from zonas_edge.device.local import LocalTarget
 from zonas_edge.device.measurement import Measurement
-from zonas_edge.device.measuring import LONG, PIECES, measure_networks
+from zonas_edge.device.measuring import LONG, PIECES, measure_networks, seconds_of
 from zonas_edge.device.process import Progress
-from zonas_edge.errors import IncompatibleError, TargetError, ZonasError
-from zonas_edge.profile import RuntimeLimits
+from zonas_edge.device.ssh import SshTarget
+from zonas_edge.errors import IncompatibleError, TargetError, UsageError, ZonasError
+from zonas_edge.profile import RuntimeLimits, load_profile
 from zonas_edge.space import SearchSpace, TaskSpec
 
 RUNTIME = RuntimeLimits(onnxruntime=">=1.10.0")
@@ -30,10 +34,7 @@ SPACE = SearchSpace(channels=8, max_depth=2)
 TASK = TaskSpec(1, 28, 28, 2)
 
 
-@pytest.fixture(autouse=True)
-def _untyped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exporter traces with sizes that are tensors, which jaxtyping can't check."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+pytestmark = pytest.mark.usefixtures("_untyped")
 
 
 def test_each_network_has_its_own_figure_in_the_order_given() -> None:
@@ -153,3 +154,48 @@ def test_files_for_measuring_pack_well_and_hold_ordinary_weights() -> None:
         assert np.abs(weight).min() > 1e-6
         assert len(np.unique(weight)) >= min(127, weight.size)
     assert len({weight.tobytes() for weight in weights}) == len(weights)
+
+
+def test_files_for_measuring_are_the_same_on_other_kinds_of_processors() -> None:
+    """A bundle's report is read where its files may be made by another one."""
+    code = (
+        "import hashlib, torch\n"
+        "from tests.calibrate import test_measuring as here\n"
+        "data = here.model_bytes(here.largest(here.SPACE), here.TASK, here.RUNTIME)\n"
+        "print(torch.backends.cpu.get_cpu_capability())\n"
+        "print(hashlib.sha256(data).hexdigest())"
+    )
+    plain = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        env=plain,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    own = hashlib.sha256(model_bytes(largest(SPACE), TASK, RUNTIME)).hexdigest()
+    assert answer.stdout.split() == ["DEFAULT", own]
+
+
+def test_the_time_of_a_calibration_is_what_its_visits_may_last() -> None:
+    # 3 + 12 runs of 1 ms twice; 3 + 8 of 10 ms, at least 8 being asked for; in one
+    # piece 50 + 1,000 of 1 ms and 50 + 200 of 10 ms
+    assert seconds_of([1.0], rounds=2) == pytest.approx(2 * 0.015 + 1.05)
+    assert seconds_of([10.0], rounds=2) == pytest.approx(2 * 0.11 + 2.5)
+    assert seconds_of([1.0, 10.0], rounds=2) == pytest.approx(0.25 + 1.05 + 2.5)
+
+
+def test_a_calibration_that_would_be_cut_off_is_refused_before() -> None:
+    with pytest.raises(UsageError) as caught:
+        calibrate(
+            load_profile("raspberry-pi-zero-2w"),
+            TaskSpec(3, 64, 64, 2),
+            Effort(),
+            target=SshTarget("nowhere.invalid"),
+            progress=lambda _: None,
+        )
+    assert str(caught.value).startswith(
+        "--timeout is 1,800 s, measuring takes about 2,"
+    )
+    assert str(caught.value.hint).startswith("--timeout 4")

@@ -13,7 +13,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import jaxtyping
 import pytest
 
 from tests.calibrations import a_calibration
@@ -162,12 +161,6 @@ def test_profiles_show_says_which_model_a_profile_has(calibrated: Bench) -> None
     assert " fitted on 40 networks measured on " in with_one
 
 
-@pytest.fixture
-def _untyped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exporter traces with sizes that are tensors, which jaxtyping can't check."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-
-
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code, text, noise = told(words, capsys)
     assert text == ""
@@ -256,6 +249,21 @@ def test_a_runtime_that_the_profile_does_not_allow_is_refused(
             "leave out --dataset, or --refit",
         ),
         (
+            ["--refit", "x.json", "whole", "--side", "64"],
+            "--side: --refit measures nothing",
+            "leave out --side, or --refit",
+        ),
+        (
+            ["--dataset", "digits", "--channels", "3"],
+            "--channels: --dataset has its own",
+            "leave out --channels, or --dataset",
+        ),
+        (
+            ["--ssh-config", "x"],
+            "--ssh-config: this machine is measured without ssh",
+            "leave out --ssh-config, or name a --target ssh://[user@]host[:port]",
+        ),
+        (
             ["--networks", "9"],
             "--networks: is 9, below 50",
             "zonas-edge calibrate --help",
@@ -285,6 +293,42 @@ def test_a_refit_for_another_board_writes_nothing(calibrated: Bench) -> None:
     assert (calibrated.folder / MODEL).read_bytes() == before
 
 
+def test_a_refit_writes_over_nothing_but_such_a_model(calibrated: Bench) -> None:
+    before = (calibrated.folder / "here.toml").read_bytes()
+    words = [*CALIBRATE, "--refit", MODEL, "--model", "here.toml", "whole"]
+    answer = calibrated.run(*words)
+    assert (answer.returncode, answer.stderr) == (
+        2,
+        (
+            "error: here.toml: not a JSON object\n"
+            "hint: delete it, or name another file with --model\n"
+        ),
+    )
+    assert (calibrated.folder / "here.toml").read_bytes() == before
+
+
+def test_a_run_in_another_power_mode_is_refused(calibrated: Bench) -> None:
+    slower = json.loads((calibrated.folder / MODEL).read_text(encoding="utf-8"))
+    slower["environment"]["power_mode"] = "5W"
+    write_json(calibrated.folder / "slower.json", slower)
+    path = calibrated.folder / "exports" / "whole" / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    told_ = report | {"environment": dict(report["environment"])}
+    told_["environment"]["machine"] = report["environment"]["machine"] | {
+        "power_mode": "MAXN"
+    }
+    write_json(path, told_)
+    answer = calibrated.run(*CALIBRATE, "--refit", "slower.json", "whole")
+    write_json(path, report)
+    assert (answer.returncode, answer.stderr) == (
+        2,
+        (
+            "error: exports/whole: power_mode is MAXN, the latency model's is 5W\n"
+            "hint: calibrate the device anew\n"
+        ),
+    )
+
+
 def test_a_run_of_another_machine_is_refused(calibrated: Bench) -> None:
     elsewhere = a_calibration(
         space=SearchSpace(4, 1), task=TaskSpec(1, 8, 8, 3), cpu_model="a toaster"
@@ -309,7 +353,7 @@ def test_a_model_of_other_images_is_refused_before_a_run_begins(
     assert answer.stderr == (
         "error: digits.json: image is 1x8x8, the latency model's is 3x16x16\n"
         "hint: zonas-edge calibrate --profile ./here.toml --side 8 --channels 1"
-        " --classes 3\n"
+        " --classes 3 --model digits-8x8x1-3-4x1.json\n"
     )
     assert not (calibrated.folder / "exports/never").exists()
 

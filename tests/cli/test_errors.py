@@ -50,6 +50,10 @@ USAGE = {
         "zonas-edge export: got unexpected extra argument(s) (b)",
         "zonas-edge export --help",
     ),
+    "datasets fetch ./mine.npz": (
+        "./mine.npz: a file of your own, there is nothing to fetch",
+        "zonas-edge run --profile NAME --dataset ./mine.npz",
+    ),
     "profiles show x86-65": (
         f"profile x86-65: not one of the {len(shipped_profiles())} shipped",
         "did you mean x86-64?",
@@ -139,7 +143,8 @@ def test_data_missing_while_offline_are_exit_7(
     assert noise == (
         f"error: breastmnist: no breastmnist.npz in {bench.folder}, and fetching is"
         " off (offline)\n"
-        "hint: zonas-edge datasets fetch breastmnist, or put the file there\n"
+        "hint: zonas-edge datasets fetch breastmnist --data-dir ., or put the file"
+        " there\n"
     )
     assert not (bench.folder / "exports").exists()
 

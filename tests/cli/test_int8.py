@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jaxtyping
 import pytest
 
 from tests.cli.conftest import Bench, a_profile, deny_this_runtime, furnish
@@ -70,12 +69,6 @@ def copy(tmp_path: Path, wide: Bench) -> Bench:
     """The same bench, which may be changed."""
     shutil.copytree(wide.folder, tmp_path, dirs_exist_ok=True)
     return Bench(tmp_path)
-
-
-@pytest.fixture
-def _untyped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exporter traces with sizes that are tensors, which jaxtyping can't check."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def export(bench: Bench, factor: float) -> Trial:

@@ -98,23 +98,29 @@ def test_a_run_stopped_at_random_points_ends_in_the_same_bytes(
 
 
 @pytest.mark.usefixtures("ctrl_c")
-def test_an_unfinished_run_starts_over_and_one_on_other_threads_is_warned_of(
+def test_a_half_done_run_is_kept_and_one_on_other_threads_is_warned_of(
     bench: Bench,
 ) -> None:
     folder = bench.folder / "exports" / "cut"
-    stop(bench, a_run("cut"), folder / "history.jsonl", 1)
+    stop(bench, a_run("cut"), folder / "history.jsonl", 2)  # behind a checkpoint
 
-    _, noise = stop(bench, a_run("cut"), folder / "history.jsonl", 2)
-    assert noise.startswith(
-        "note: exports/cut: an unfinished run of that name starts over\nsearch 1/3: "
+    again = bench.run(*a_run("cut"))
+    assert (again.returncode, again.stderr) == (
+        2,
+        (
+            "error: exports/cut: this run exists, its search half done\n"
+            "hint: choose another --name, or add --resume to go on with it\n"
+        ),
     )
     child = bench.start(*a_run("cut")[:-1], "2", "--resume")
     assert child.stderr is not None
     assert child.stderr.readline() == RESUMED
     assert child.stderr.readline() == (
-        "warning: threads is 2, the run was begun with 1, so the result may differ in"
-        " its last digits\n"
+        "warning: threads is 2, the run was begun with 1, so the result may be"
+        " another\n"
     )
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert [later["threads"] for later in record["continued_under"]] == [2]
     child.kill()
     child.communicate()
     numbers = [row["epoch"] for row in epochs(folder / "history.jsonl")]

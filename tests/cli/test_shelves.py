@@ -1,15 +1,19 @@
 """profiles, datasets and runs: what they list is what there is."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.cli.conftest import Bench
 from tests.cli.test_help import told
+from zonas_edge.artifact import create_run
 from zonas_edge.data.load import dataset_names
-from zonas_edge.profile import LEVELS, shipped_profiles
+from zonas_edge.profile import LEVELS, Level, shipped_profiles
+from zonas_edge.report.profiles import level_table, profile_table
 from zonas_edge.runtimes import load_consistent_profile
 
 
@@ -40,6 +44,18 @@ def test_profiles_lists_every_shipped_profile(
     found = printed("profiles list", capsys)
     assert tuple(entry["name"] for entry in found["profiles"]) == shipped_profiles()
     assert [entry["name"] for entry in found["levels"]] == [*LEVELS]
+
+
+def test_no_terminal_is_too_narrow_for_the_names_that_one_types() -> None:
+    profiles = [load_consistent_profile(name) for name in shipped_profiles()]
+    console = Console(file=io.StringIO(), width=60)
+    with console.capture() as shown:
+        console.print(profile_table(profiles))
+        console.print(level_table([Level(name) for name in LEVELS]))
+    text = shown.get()
+    assert "…" not in text
+    for name in (*shipped_profiles(), *LEVELS):
+        assert f"\n{name} " in text
 
 
 @pytest.mark.parametrize("name", shipped_profiles())
@@ -151,6 +167,23 @@ def test_runs_list_names_the_verdict(
     assert text.splitlines()[1].startswith("whole")
     (summary,) = printed(f"runs list --out {out}", capsys)["runs"]
     assert text.splitlines()[1].endswith(f"validated: {summary['verdict']}")
+
+
+def test_a_damaged_run_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_run(tmp_path, "sound")
+    damaged = create_run(tmp_path, "torn").record
+    damaged.write_bytes(b"")
+
+    code, text, _ = told(["runs", "list", "--out", str(tmp_path)], capsys)
+    told_of = printed(f"runs list --out {tmp_path}", capsys)["runs"]
+
+    assert code == 0
+    assert [line.split()[0] for line in text.splitlines()] == ["run", "sound", "torn"]
+    assert text.splitlines()[2].endswith("damaged: run.json: not a JSON object")
+    assert [run["name"] for run in told_of] == ["sound", "torn"]
+    assert told_of[1]["damaged"] == f"{damaged}: not a JSON object"
 
 
 @pytest.mark.slow

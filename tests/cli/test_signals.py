@@ -61,3 +61,10 @@ def test_a_signal_that_was_ignored_stays_so(tmp_path: Path) -> None:
     child.terminate()
     assert child.wait(30) == 143
     child.communicate()
+
+
+def test_a_closed_stdout_ends_nothing_with_a_traceback() -> None:
+    words = [sys.executable, "-m", "zonas_edge", "profiles", "list"]
+    shell = ["sh", "-c", 'exec "$@" >&-', "sh", *words]
+    ended = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -70,8 +70,9 @@ def test_a_missing_file_is_not_fetched_offline(
             f"breastmnist: no breastmnist.npz in {folder},"
             " and fetching is off (offline)"
         )
+        place = "" if given is None else f" --data-dir {given}"
         assert caught.value.hint == (
-            "zonas-edge datasets fetch breastmnist, or put the file there"
+            f"zonas-edge datasets fetch breastmnist{place}, or put the file there"
         )
     assert not (home / ".medmnist").exists()
 
@@ -167,6 +168,7 @@ def test_another_file_under_a_known_name_is_refused_and_left_in_place(
         )
         assert caught.value.hint == (
             "delete the file, then: zonas-edge datasets fetch breastmnist"
+            f" --data-dir {tmp_path}"
         )
     assert file.read_bytes() == b"mine"
 

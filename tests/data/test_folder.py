@@ -1,6 +1,7 @@
 """The user's own image folder: what is read, and what is refused by file name."""
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -143,8 +144,9 @@ def test_jpeg_and_bmp_are_read_whatever_the_case_of_the_ending(scans: Path) -> N
     assert len(load_dataset("./scans").train) == len(before.train) + 3
 
 
-def test_what_is_left_out_is_told_except_hidden_files(scans: Path) -> None:
+def test_what_is_left_out_is_told_except_litter(scans: Path) -> None:
     (scans / "val" / "cyst" / ".DS_Store").touch()
+    (scans / "val" / "cyst" / "._0.png").touch()
     assert load_dataset("./scans").notes == ()
     (scans / "readme.txt").touch()
     (scans / "val" / "cyst" / "scan.dcm").touch()
@@ -154,6 +156,28 @@ def test_what_is_left_out_is_told_except_hidden_files(scans: Path) -> None:
             " only .bmp .jpeg .jpg .png are read"
         ),
     )
+
+
+def test_hidden_images_and_classes_are_told_to_be_left_out(scans: Path) -> None:
+    (scans / "train" / ".old").mkdir()
+    (scans / "val" / "cyst" / ".copy.png").touch()
+    (note,) = load_dataset("./scans").notes
+    assert note.startswith("2 entries left out (train/.old is the first)")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_an_image_that_is_no_file_is_refused(scans: Path, kind: str) -> None:
+    """As in a checkout whose large files are not all fetched."""
+    place = scans / "train" / "cyst" / "more.png"
+    if kind == "link":
+        place.symlink_to(scans / "nowhere")
+    else:
+        os.mkfifo(place)
+    error = refusal("./scans")
+    assert str(error) == (
+        "./scans: train/cyst/more.png: no file, perhaps a link to nothing"
+    )
+    assert error.hint == "fetch the file that it stands for, or remove it"
 
 
 def test_a_folder_inside_a_class_is_refused(scans: Path) -> None:
@@ -315,14 +339,14 @@ def empty(folder: Path) -> None:
         (
             empty,
             "val/cyst",
-            "class 0 (cyst) has 0 of at least 1 images in val",
-            "labels go from 0 to the number of classes - 1, all in every split",
+            "no images in val/cyst",
+            "each class has images in train, val and test",
         ),
         (
             empty,
             "train/solid",
-            "class 1 (solid) has 0 of at least 2 images in train",
-            "labels go from 0 to the number of classes - 1, all in every split",
+            "no images in train/solid",
+            "each class has images in train, val and test",
         ),
     ],
 )

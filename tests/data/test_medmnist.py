@@ -170,7 +170,6 @@ def test_the_real_breast_set_is_read(medmnist_dir: Path) -> None:
     dataset = load_dataset("breastmnist", data_dir=medmnist_dir, offline=True)
     assert dataset.task == TaskSpec(1, 28, 28, 2)
     assert (len(dataset.train), len(dataset.val), dataset.test_count) == (546, 78, 156)
-    assert dataset.binary
     assert dataset.class_names == ("malignant", "normal, benign")
     assert (dataset.flip, dataset.batch_size, dataset.licence) == (
         True,

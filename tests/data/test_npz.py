@@ -270,11 +270,34 @@ def test_duplicates_across_splits_are_counted(own: Callable[[Arrays], str]) -> N
     arrays["val_images"][[1, 3]] = arrays["train_images"][0]
     arrays["test_images"][0] = arrays["train_images"][0]
     arrays["test_images"][1] = arrays["val_images"][2]
+    assert load_dataset(own(arrays)).notes[0] == (
+        "identical images in two splits (train-val 2, train-test 1, val-test 2):"
+        " figures on them flatter"
+    )
+
+
+def test_repeats_inside_val_and_test_are_counted(own: Callable[[Arrays], str]) -> None:
+    arrays = sound_arrays() | {"class_names": np.array(["a", "b"])}
+    labels = arrays["test_labels"].ravel()
+    first, *others = np.flatnonzero(labels == labels[0])[:3]
+    arrays["test_images"][others] = arrays["test_images"][first]
+    arrays["train_images"][1] = arrays["train_images"][0]  # says nothing of figures
+    arrays["train_labels"][1] = arrays["train_labels"][0]
     assert load_dataset(own(arrays)).notes == (
         (
-            "identical images in two splits (train-val 2, train-test 1, val-test 2):"
-            " figures on them flatter"
+            f"images repeated in a split (val 0, test {len(others)}):"
+            " intervals are too narrow"
         ),
+    )
+
+
+def test_an_image_under_two_classes_is_told(own: Callable[[Arrays], str]) -> None:
+    arrays = sound_arrays() | {"class_names": np.array(["a", "b"])}
+    labels = arrays["train_labels"].ravel()
+    here, there = (int(np.flatnonzero(labels == label)[0]) for label in (0, 1))
+    arrays["train_images"][here] = arrays["train_images"][there]
+    assert load_dataset(own(arrays)).notes == (
+        "1 image is there under more than one class",
     )
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -37,11 +36,7 @@ from zonas_edge.nn.ops import initialise
 from zonas_edge.profile import Compute, RuntimeLimits
 from zonas_edge.space import Op, SearchSpace, TaskSpec
 
-
-@pytest.fixture(autouse=True)
-def _untyped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exporter traces with sizes that are tensors, which jaxtyping can't check."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+pytestmark = pytest.mark.usefixtures("_untyped")
 
 
 RUNTIME = RuntimeLimits(onnxruntime=">=1.10.0")

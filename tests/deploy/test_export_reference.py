@@ -1,6 +1,5 @@
 """A reference network's file: the same proofs as a searched one's."""
 
-import jaxtyping
 import onnx
 import pytest
 
@@ -18,11 +17,7 @@ from zonas_edge.nn.build import build
 from zonas_edge.reference import Reference
 from zonas_edge.space import TaskSpec
 
-
-@pytest.fixture(autouse=True)
-def _untyped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exporter traces with sizes that are tensors, which jaxtyping can't check."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+pytestmark = pytest.mark.usefixtures("_untyped")
 
 
 @pytest.mark.parametrize("task", [GRAY, SMALL, TaskSpec(3, 8, 8, 8)], ids=str)

@@ -153,7 +153,7 @@ def test_no_room_for_the_images_is_one_line(
         measured(job)
 
     assert str(caught.value).startswith(f"{gone}/zonas-edge-")
-    assert str(caught.value).endswith(": No such file or directory")
+    assert str(caught.value).endswith(": no such file or directory")
     assert caught.value.hint == "free space, or set TMPDIR to a folder that has some"
 
 
@@ -245,7 +245,7 @@ def test_an_interpreter_that_is_not_here_is_told(tmp_path: Path) -> None:
         LocalTarget(("no-such-python",)).measure([a_job(tmp_path)])
 
     assert str(caught.value) == (
-        "this machine: no interpreter no-such-python, No such file or directory"
+        "this machine: no interpreter no-such-python, no such file or directory"
     )
     assert caught.value.hint == "--python with the path of a Python 3.6 or later"
 

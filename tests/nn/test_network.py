@@ -3,11 +3,12 @@
 import pytest
 import torch
 from hypothesis import given, settings
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from tests.strategies import SPACE, architectures, stage_of
 from zonas_edge.architecture import Architecture, largest
-from zonas_edge.nn.network import Cell, Network, recalibrate
+from zonas_edge.nn.network import Cell, Network
 from zonas_edge.nn.ops import average_pool
 from zonas_edge.space import Op, TaskSpec
 
@@ -54,7 +55,8 @@ def test_in_evaluation_an_image_has_the_same_logits_alone_and_in_a_batch(
 ) -> None:
     network = network_of(architecture.simplified())
     (batch,) = batches(1)
-    recalibrate(network, [batch])
+    update_bn([batch], network)
+    network.eval()
     with torch.no_grad():
         together = network(batch)
         alone = torch.cat([network(image[None]) for image in batch])
@@ -78,45 +80,6 @@ def test_a_gray_image_goes_through_the_cells_in_the_fast_layout(
             )
     network(batches(1)[0])
     assert seen == [True] * 3
-
-
-@settings(max_examples=5)
-@given(architectures(connected=True))
-def test_recalibrated_statistics_are_the_plain_mean_over_the_batches(
-    architecture: Architecture,
-) -> None:
-    network = network_of(architecture.simplified())
-    with torch.no_grad():  # statistics of another time, to be forgotten
-        network.train()(batches(1, seed=9)[0])
-    seen: dict[nn.Module, list[Tensor]] = {}
-
-    def listen(part: nn.Module, inputs: tuple[Tensor]) -> None:
-        seen.setdefault(part, []).append(inputs[0])
-
-    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
-    hooks = [part.register_forward_pre_hook(listen) for part in norms]
-    # sizes that differ still count alike
-    recalibrate(network, [*batches(3), *batches(1, size=3, seed=2)])
-    for hook in hooks:
-        hook.remove()
-    for part in norms:
-        assert len(seen[part]) == 4
-        means = torch.stack([x.mean((0, 2, 3)) for x in seen[part]]).mean(0)
-        variances = torch.stack([x.var((0, 2, 3)) for x in seen[part]]).mean(0)
-        torch.testing.assert_close(part.running_mean, means)
-        torch.testing.assert_close(part.running_var, variances)
-
-
-def test_recalibrating_restores_the_momentum_and_leaves_evaluation_mode() -> None:
-    network = network_of(largest(SPACE))
-    network.stem.norm.momentum = 0.25
-    before = [part.clone() for part in network.parameters()]
-    recalibrate(network, batches(2))
-    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
-    assert {part.momentum for part in norms} == {0.25, 0.1}
-    assert not any(part.training for part in network.modules())
-    for part, old in zip(network.parameters(), before, strict=True):
-        assert torch.equal(part, old)
 
 
 def test_the_average_leaves_padded_pixels_out() -> None:

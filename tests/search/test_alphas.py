@@ -29,7 +29,8 @@ def test_they_start_near_zero() -> None:
 def test_without_sizes_one_cell_of_operations_serves_all_stages() -> None:
     draw = torch.Generator().manual_seed(0)
     narrow = replace(SPACE, sizes=False)
-    found = Alphas.draw(narrow, draw, torch.float64, softmax)
+    drawn = Alphas.draw(narrow, draw, torch.float64)
+    found = replace(drawn, normalise=softmax)
     assert len(found.vector) == 30
     assert found.active(sizes=False) == 30
     mixture = found.mixture(1.0, sizes=False)

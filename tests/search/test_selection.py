@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from tests.search.toys import TASK, data_of, limit
 from tests.strategies import SPACE, certain, mixtures, random_mixture, stage_of, uniform
@@ -112,6 +113,23 @@ def test_a_network_without_a_loss_ranks_last() -> None:
     losses = (0.5, None, 0.3)
     ranked = sorted((Candidate(network, loss) for loss in losses), key=rank)
     assert [found.loss for found in ranked] == [0.3, 0.5, None]
+
+
+def test_candidates_are_judged_by_statistics_of_train(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: set[int] = set()
+
+    def evaluate(network: nn.Module, *_: object) -> tuple[float, float]:
+        norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+        for norm in norms:
+            assert norm.num_batches_tracked is not None
+            seen.add(int(norm.num_batches_tracked))
+        return 0.5, 0.1
+
+    monkeypatch.setattr(selection, "evaluate", evaluate)
+    select_from(uniform(SPACE), [limit((LOW + HIGH) // 4, SPACE)])
+    assert seen == {2}  # the calibration batches of select_from
 
 
 def test_a_loss_that_is_no_number_ranks_last_and_can_be_written(

@@ -18,14 +18,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from zonas_edge.errors import UsageError
+from zonas_edge.errors import UsageError, reason_of
 
 SCHEMA = 1
-"""Version of every JSON file of a run."""
+"""Version of the JSON files of a run whose content brings none of its own."""
 
 REPAIR = "restore the file, or delete the folder it is in"
 LOCK = ".lock"
 """The file whose lock keeps others out of a folder."""
+_TEMPORARY = ".tmp-"
 _POLL_S = 0.05
 _ELSEWHERE = "choose another folder with --out"
 _HINTS = {
@@ -49,9 +50,24 @@ def plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         hint = _HINTS.get(error.errno or 0)
-        raise UsageError(f"{path}: {reason}", hint) from None
+        raise UsageError(f"{path}: {reason_of(error)}", hint) from None
+
+
+def temporary_beside(path: Path) -> Path:
+    """Where a file or a folder is made whole before it takes its place."""
+    return path.with_name(f".{path.name}{_TEMPORARY}{os.getpid()}")
+
+
+def strangers(folder: Path) -> set[str]:
+    """Names of what is in a folder, without what a killed command may have left.
+
+    Raises:
+        UsageError: it can't be read.
+    """
+    with plain_errors(folder):
+        names = {file.name for file in folder.iterdir()}
+    return {name for name in names if name != LOCK and _TEMPORARY not in name}
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -64,7 +80,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         UsageError: the system refuses; the old file is as it was.
     """
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary = temporary_beside(path)
     with plain_errors(path):
         try:
             with temporary.open("wb") as stream:
@@ -88,6 +104,10 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write an object with its schema, keys sorted, the same bytes for the same data.
+
+    Args:
+        path: its folder must exist.
+        data: its ``schema``, if it has one, is that of its own format.
 
     Raises:
         ValueError: a number in it is NaN or infinite, which JSON can't say.
@@ -113,8 +133,12 @@ def holds(file: Path, content: bytes) -> bool:
         return file.is_file() and file.read_bytes() == content
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, schema: int | None = SCHEMA) -> dict[str, Any]:
     """Read an object that :func:`write_json` wrote.
+
+    Args:
+        path: the file.
+        schema: version of its format; None = what reads the object knows it.
 
     Raises:
         UsageError: the file can't be read, is no JSON object, or has another schema.
@@ -124,8 +148,9 @@ def read_json(path: Path) -> dict[str, Any]:
     data = _parsed(content)
     if data is None:
         raise UsageError(f"{path}: not a JSON object", REPAIR)
-    if (schema := data.get("schema")) != SCHEMA:
-        raise UsageError(f"{path}: schema is {schema!r:.20}, not {SCHEMA}")
+    found = data.get("schema")
+    if schema is not None and found != schema:
+        raise UsageError(f"{path}: schema is {found!r:.20}, not {schema}")
     return data
 
 
@@ -136,8 +161,7 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
         ValueError: a number in it is NaN or infinite.
         UsageError: the system refuses.
     """
-    text = json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    line = (text + "\n").encode("utf-8", errors="backslashreplace")
+    line = _line(record).encode("utf-8", errors="backslashreplace")
     with plain_errors(path), path.open("a+b") as stream:
         stream.seek(0)
         stream.truncate(_whole(stream.read()))
@@ -176,13 +200,7 @@ def cut_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """
     if not path.exists():
         return
-    kept = [row for row in read_lines(path) if keep(row)]
-    write_text(
-        path,
-        "".join(
-            json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in kept
-        ),
-    )
+    write_text(path, "".join(_line(row) for row in read_lines(path) if keep(row)))
 
 
 def sweep(folder: Path) -> None:
@@ -192,7 +210,7 @@ def sweep(folder: Path) -> None:
         UsageError: the system refuses.
     """
     with plain_errors(folder):
-        for litter in folder.glob(".*.tmp-*"):
+        for litter in folder.glob(f".*{_TEMPORARY}*"):
             if litter.is_dir():
                 shutil.rmtree(litter)
             else:
@@ -239,6 +257,13 @@ def _taken(descriptor: int, folder: Path) -> bool:
         except BlockingIOError:
             return False
     return True
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    """A log's line of an object; ValueError if a number in it is NaN or infinite."""
+    return (
+        json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def _whole(content: bytes) -> int:

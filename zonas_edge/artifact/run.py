@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from zonas_edge.artifact.delivered import Delivered
 from zonas_edge.artifact.files import (
-    LOCK,
     REPAIR,
     lock_folder,
     plain_errors,
     read_json,
+    strangers,
     sweep,
     write_json,
 )
@@ -219,8 +219,10 @@ def create_run(out: Path, name: str) -> Run:
 def list_runs(out: Path) -> tuple[Run, ...]:
     """Every run in a folder, newest first; folders without a record are none.
 
+    One whose record is damaged comes last, since when it began can't be told.
+
     Raises:
-        UsageError: the folder or a record can't be read.
+        UsageError: the folder can't be read.
     """
     with plain_errors(out):
         try:
@@ -228,7 +230,15 @@ def list_runs(out: Path) -> tuple[Run, ...]:
         except FileNotFoundError:
             return ()
         runs = [Run(folder) for folder in folders if Run(folder).record.is_file()]
-    return tuple(sorted(runs, key=lambda run: str(run.read()["created"]), reverse=True))
+    return tuple(sorted(runs, key=_begun, reverse=True))
+
+
+def _begun(run: Run) -> str:
+    """When a run began, which sorts as a text; nothing if its record is damaged."""
+    try:
+        return str(run.read()["created"])
+    except UsageError:
+        return ""
 
 
 def find_run(out: Path, name: str) -> Run | None:
@@ -259,6 +269,7 @@ def open_run(out: Path, name: str | None = None) -> Run:
     if not runs:
         raise UsageError(f"{out}: no run yet", _FIRST)
     if name is None:
+        runs[-1].read()  # a damaged one may be the newest: which one is meant?
         return runs[0]
     near = did_you_mean(Path(name).name, [run.name for run in runs])
     raise UsageError(f"{out}: no run named {name}", near or _listing(out))
@@ -276,14 +287,13 @@ def _place(out: Path) -> list[str]:
 
 def _check_free(run: Run) -> None:
     """Refuse a folder that is a run already, or holds somebody's files."""
-    content = {file.name for file in run.path.iterdir()}
+    content = strangers(run.path)
     if run.record.name in content:
         raise UsageError(
             f"{run.path}: this run exists already",
             "add --resume to go on with it, or choose another --name",
         )
-    # A command that was killed before it wrote a record may have left its litter.
-    if any(name != LOCK and ".tmp-" not in name for name in content):
+    if content:
         raise UsageError(
             f"{run.path}: a folder with files in it that is no run",
             "choose another --name",

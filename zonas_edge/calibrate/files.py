@@ -3,15 +3,17 @@
 Latency doesn't depend on the weights, so none is trained. Random ones can't be packed,
 and 120 networks are some 150 MB; so each weight tensor repeats a short sequence of
 random numbers, and a packer needs 2 MB. They are ordinary numbers, no zeros and nothing
-near them, and no two tensors are alike, so that neither exporter nor runtime can share
-one. Times are the same (benchmarks/LOG.md).
+near them, and no two weight tensors of a file are alike, so that neither exporter nor
+runtime can share one. Times are the same (benchmarks/LOG.md).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from zonas_edge.architecture import Architecture
@@ -65,9 +67,8 @@ def model_bytes(
     architecture: Architecture, task: TaskSpec, runtime: RuntimeLimits
 ) -> bytes:
     """The ONNX file of an untrained network, the same bytes each time."""
-    draw = torch.Generator().manual_seed(0)
-    network = Network(architecture, task, draw).eval()
-    _repeat(network, torch.randn(PERIOD, generator=draw))
+    network = Network(architecture, task, torch.Generator().manual_seed(0)).eval()
+    _repeat(network, np.random.default_rng(0).standard_normal(PERIOD))
     model, _ = build_file(
         network,
         Normalisation(mean=0.5, std=0.25),
@@ -80,14 +81,14 @@ def model_bytes(
 
 
 @torch.no_grad()
-def _repeat(network: Network, sequence: torch.Tensor) -> None:
-    """Fill every weight tensor with the sequence, at the scale that it has.
+def _repeat(network: Network, sequence: npt.NDArray[np.float64]) -> None:
+    """Fill every weight tensor with the sequence, at the scale of random weights.
 
-    Each begins at another place, and its scale is that of its random weights: no two
-    are alike.
+    Each begins at another place: no two are alike. numpy's numbers and single products
+    are the same on every processor, which torch's are not.
     """
     weights = [weight for weight in network.parameters() if weight.dim() > 1]
     for number, weight in enumerate(weights):
-        times = -(-weight.numel() // len(sequence))
-        values = torch.roll(sequence, number).repeat(times)[: weight.numel()]
-        weight.copy_(values.view_as(weight) * weight.std())
+        scale = (2 / (weight.shape[0] * math.prod(weight.shape[2:]))) ** 0.5
+        values = np.resize(np.roll(sequence, number), weight.numel()) * scale
+        weight.copy_(torch.from_numpy(values).view_as(weight))

@@ -4,7 +4,8 @@ The observations stay in the file, so that a fit can be repeated, checked by oth
 made again with what later validations have measured.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,9 +18,12 @@ from zonas_edge.errors import UsageError
 from zonas_edge.latency import undisturbed_table
 from zonas_edge.pipeline.host import today
 from zonas_edge.profile import FittedLatency
+from zonas_edge.profile.reading import SCHEMA
 
 HELD_OUT = "held out"
 FIT = "fit"
+FEWEST = 2
+"""Networks of each of these kinds without which there is no fit."""
 RUN = "run/"
 """Before the name of a validated run, which may be any word but holds no slash."""
 
@@ -62,6 +66,7 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         """A JSON object; ``read_calibration`` reads it back."""
         return {
+            "schema": SCHEMA,
             "fitted": self.fitted.model_dump(mode="json"),
             "settings": self.settings,
             "environment": self.environment,
@@ -98,20 +103,13 @@ def read_calibration(path: Path) -> Calibration:
     """
     again = "zonas-edge calibrate --profile NAME --model FILE"
     try:
-        data = read_json(path)
+        data = read_json(path, SCHEMA)
     except UsageError as error:
         raise UsageError(str(error), again) from None
     try:
         return Calibration(
             fitted=FittedLatency.model_validate(data["fitted"]),
-            observations=tuple(
-                Observation(
-                    architecture=Architecture.from_json(seen["architecture"]),
-                    undisturbed_ms=float(seen["undisturbed_ms"]),
-                    source=str(seen["source"]),
-                )
-                for seen in data["observations"]
-            ),
+            observations=_observations(data["observations"]),
             settings=dict(data["settings"]),
             environment=dict(data["environment"]),
         )
@@ -120,3 +118,26 @@ def read_calibration(path: Path) -> Calibration:
             f"{path}: no calibration ({str(error).splitlines()[0]})",
             again,
         ) from None
+
+
+def _observations(data: Sequence[Mapping[str, Any]]) -> tuple[Observation, ...]:
+    """What was measured, as a fit can be made of it.
+
+    Raises:
+        KeyError, TypeError, ValueError: it can't.
+    """
+    found = tuple(
+        Observation(
+            architecture=Architecture.from_json(seen["architecture"]),
+            undisturbed_ms=float(seen["undisturbed_ms"]),
+            source=str(seen["source"]),
+        )
+        for seen in data
+    )
+    for seen in found:
+        if not 0 < seen.undisturbed_ms < math.inf:
+            raise ValueError(f"undisturbed_ms is {seen.undisturbed_ms:g}")
+    held_out = sum(seen.source == HELD_OUT for seen in found)
+    if min(held_out, len(found) - held_out) < FEWEST:
+        raise ValueError(f"too few networks in it, {len(found)}, {held_out} held out")
+    return found

@@ -10,8 +10,11 @@ from zonas_edge.calibrate.model import RUN, Calibration
 from zonas_edge.errors import UsageError
 from zonas_edge.latency import fitted_latency
 from zonas_edge.pipeline.search import read_architecture
-from zonas_edge.profile import FittedLatency
 from zonas_edge.validate import ValidationReport
+from zonas_edge.validate.values import SCHEMA
+
+STATE = ("power_mode", "max_mhz", "governor")
+"""What a machine is set to, on which its latency depends."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def refit(
         UsageError: a run was not validated, or not on this device, or is of another
             space or kind of image.
     """
-    seen = [observation_of(run, calibration.fitted) for run in runs]
+    seen = [observation_of(run, calibration) for run in runs]
     again = calibration.refitted(seen)
     compared = tuple(
         Comparison(
@@ -58,19 +61,20 @@ def refit(
     return again, compared
 
 
-def observation_of(run: Run, fitted: FittedLatency) -> Observation:
-    """What a validated run says of the device.
+def observation_of(run: Run, calibration: Calibration) -> Observation:
+    """What a validated run says of the device, in the state it was calibrated in.
 
     Raises:
         UsageError: it says nothing of it.
     """
+    fitted = calibration.fitted
     if not run.finished("validate"):
         raise UsageError(f"{run.path}: not validated yet", run.command("validate"))
     try:
-        report = ValidationReport.from_dict(read_json(run.report))
+        report = ValidationReport.from_dict(read_json(run.report, SCHEMA))
         dataset: dict[str, Any] = run.read()["dataset"]
         architecture = read_architecture(run)
-        told = {
+        told: dict[str, Any] = {
             "cpu": report.latency_host.cpu_model,
             "machine": report.latency_host.machine,
             "onnxruntime": report.environment.machine.onnxruntime,
@@ -85,7 +89,7 @@ def observation_of(run: Run, fitted: FittedLatency) -> Observation:
             f"{run.path}: damaged ({str(error).splitlines()[0]})",
             run.command("validate"),
         ) from None
-    wanted = {
+    wanted: dict[str, Any] = {
         "cpu": fitted.cpu_model,
         "machine": fitted.machine,
         "onnxruntime": fitted.onnxruntime,
@@ -95,6 +99,11 @@ def observation_of(run: Run, fitted: FittedLatency) -> Observation:
         "classes": fitted.classes,
         "space.channels": fitted.channels,
     }
+    for key in STATE:  # as far as both machines tell it
+        now = getattr(report.environment.machine, key)
+        then = calibration.environment.get(key)
+        if now is not None and then is not None:
+            told[key], wanted[key] = now, then
     for key, value in told.items():
         if value != wanted[key]:
             raise UsageError(

@@ -6,6 +6,7 @@ bundle; when its report is brought back they are made again, byte for byte, and 
 be about them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from zonas_edge.device.bundle import (
     write_bundle,
 )
 from zonas_edge.device.job import Repeats
+from zonas_edge.device.local import place_of
 from zonas_edge.device.measurement import Machine
 from zonas_edge.device.measuring import (
     VISIT,
@@ -33,8 +35,10 @@ from zonas_edge.device.measuring import (
     machine_of,
     measure_networks,
     plan_visits,
+    seconds_of,
 )
 from zonas_edge.device.process import Progress
+from zonas_edge.device.ssh import SshTarget
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
 from zonas_edge.latency import analytic_latency
@@ -93,6 +97,7 @@ def calibrate(
     if isinstance(target, CarriedTarget):
         target = replace(target, whose="this calibration's", remedy=_REMEDY)
     else:
+        _check_time(target, _seconds(profile, task, networks, effort))
         check_device(profile, task, target)
     timings = time_networks(
         networks,
@@ -138,14 +143,16 @@ def bundle_calibration(
     """
     check_free(path)
     chosen, rng = _chosen(profile, task, effort)
+    networks = (*chosen.fitted, *chosen.held_out)
+    seconds = _seconds(profile, task, networks, effort)
     errand = Errand(
+        takes=f"about {math.ceil(seconds / 60)} min by the profile's estimate",
         title=f"calibration, profile {profile.name}",
         runtime=wanted_runtime(profile.runtime),
         command=command,
         content="The networks are not trained, and the image is noise.",
         facts={"profile": profile.name},
     )
-    networks = (*chosen.fitted, *chosen.held_out)
     runtime = profile.runtime
     with network_files(networks, task, runtime, rng, progress) as (files, images):
         visits = plan_visits(files, images, runtime, rounds=effort.rounds, rng=rng)
@@ -161,6 +168,32 @@ def _chosen(
     _, compute = profile.board
     estimate = analytic_latency(compute, space, task)
     return plan(space, estimate, networks=effort.networks, rng=rng), rng
+
+
+def _seconds(
+    profile: DeviceProfile,
+    task: TaskSpec,
+    networks: Sequence[Architecture],
+    effort: Effort,
+) -> float:
+    """How long measuring takes, by the estimate of the profile's ``[compute]``."""
+    estimate = analytic_latency(profile.board[1], profile.search_space, task)
+    times = [estimate.p50_ms(network) for network in networks]
+    return seconds_of(times, rounds=effort.rounds)
+
+
+def _check_time(target: Target, seconds: float) -> None:
+    """See that a measurement will not be cut off after all its time.
+
+    Raises:
+        UsageError: it would be, by the profile's estimate.
+    """
+    if isinstance(target, SshTarget) and seconds > target.limit_s:
+        raise UsageError(
+            f"--timeout is {target.limit_s:,.10g} s, measuring takes about"
+            f" {seconds:,.0f} s by the profile's estimate",
+            f"--timeout {2 * math.ceil(seconds)}",
+        )
 
 
 def check_device(profile: DeviceProfile, task: TaskSpec, target: Target) -> None:
@@ -187,7 +220,7 @@ def _check_machine(profile: DeviceProfile, machine: Machine, target: Target) -> 
     """
     host = host_of(machine, profile.device, target.name)
     if not host.is_profile_device:
-        where = "this machine" if target.name == "local" else target.name
+        where = place_of(target.name)
         raise UsageError(
             f"{profile.path}: {where} is {host.cpu_model} ({host.machine}), not the"
             " profile's device",

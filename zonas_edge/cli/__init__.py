@@ -27,6 +27,7 @@ from zonas_edge.cli.failure import (
     interrupted,
     tidy_when_ended,
 )
+from zonas_edge.cli.output import prepare_streams
 
 __all__ = ["app", "main"]
 
@@ -92,10 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: after the program's name; None takes those of the process.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):
-        if callable(reconfigure := getattr(stream, "reconfigure", None)):
-            # a name the terminal can't show must not end the work with a traceback
-            reconfigure(errors="backslashreplace")
+    prepare_streams()
     try:
         tidy_when_ended()
         code = app(args=words, prog_name=PROGRAM, standalone_mode=False)

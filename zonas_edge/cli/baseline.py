@@ -22,7 +22,7 @@ def baseline(
     dataset: o.Dataset,
     data_dir: o.DataDir = None,
     seed: o.Seed = 0,
-    retrain_epochs: o.RetrainEpochs = 100,
+    retrain_epochs: o.RetrainEpochs = o.RETRAIN_EPOCHS,
     device: o.DeviceName = o.Device.AUTO,
     threads: o.Threads = None,
     flip: o.Flip = False,

@@ -9,6 +9,7 @@ import typer
 
 from zonas_edge.cli import options as o
 from zonas_edge.cli.output import show, show_bundle, show_json
+from zonas_edge.space import LARGEST_SIDE, SMALLEST_SIDE
 
 if TYPE_CHECKING:
     from zonas_edge.calibrate.model import Calibration
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from zonas_edge.device.target import Target
     from zonas_edge.profile import DeviceProfile
     from zonas_edge.space import TaskSpec
+
+SIDE, CHANNELS, CLASSES = 28, 1, 2
+"""Of the images, where nothing tells them."""
 
 
 def calibrate(
@@ -34,23 +38,31 @@ def calibrate(
         ),
     ] = None,
     side: Annotated[
-        int, typer.Option(metavar="N", min=8, max=224, help="Side of the images.")
-    ] = 28,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=SMALLEST_SIDE,
+            max=LARGEST_SIDE,
+            help="Side of the images; 28.",
+        ),
+    ] = None,
     channels: Annotated[
-        int, typer.Option(metavar="1|3", min=1, max=3, help="1 gray, 3 RGB.")
-    ] = 1,
+        int | None,
+        typer.Option(metavar="1|3", min=1, max=3, help="1 gray, 3 RGB; 1."),
+    ] = None,
     classes: Annotated[
-        int, typer.Option(metavar="N", min=2, max=10_000, help="Number of classes.")
-    ] = 2,
+        int | None,
+        typer.Option(metavar="N", min=2, max=10_000, help="Number of classes; 2."),
+    ] = None,
     networks: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="N",
             min=50,
             max=5_000,
-            help="Networks to measure, a fifth of which check the fit.",
+            help="Networks to measure, a fifth of which check the fit; 120.",
         ),
-    ] = 120,
+    ] = None,
     seed: o.Seed = 0,
     refit: Annotated[
         Path | None,
@@ -97,21 +109,35 @@ def calibrate(
     Example: zonas-edge calibrate --profile x86-64 --side 28 --channels 1 --classes 2
     """
     from zonas_edge.calibrate.run import Effort
-    from zonas_edge.cli.place import ByHand, place_of, refuse_beside
+    from zonas_edge.cli.place import ByHand, of_a_target, place_of, refuse_beside
+    from zonas_edge.data.load import load_dataset
     from zonas_edge.errors import UsageError
     from zonas_edge.runtimes import load_consistent_profile
 
+    shape = {
+        "--side": side is not None,
+        "--channels": channels is not None,
+        "--classes": classes is not None,
+    }
     if refit is not None:
         elsewhere = {
-            "--target": target != o.LOCAL,
+            **of_a_target(target, python, ssh_config),
             "--import": report is not None,
-            "--python": python is not None,
-            "--ssh-config": ssh_config is not None,
             "--bundle-out": bundle_out is not None,
             "--dataset": dataset is not None,
+            "--networks": networks is not None,
+            **shape,
         }
         refuse_beside("--refit", "measures nothing", elsewhere)
-        _refit(refit, runs or [], profile=profile, file=model, out=out, as_json=as_json)
+        _refit(
+            refit,
+            runs or [],
+            profile=profile,
+            file=model,
+            out=out,
+            as_json=as_json,
+            quiet=quiet,
+        )
         return
     if runs:
         words = ["zonas-edge", "calibrate", "--profile", profile]
@@ -128,13 +154,17 @@ def calibrate(
         report=report,
     )
     judge = load_consistent_profile(profile, fitted=False)  # it may not be there yet
-    task = _task(dataset, side, channels, classes, data_dir, offline=offline)
-    effort, shelf = Effort(networks, seed=seed), out / "calibrations"
+    if dataset is None:
+        task = _task(side or SIDE, channels or CHANNELS, classes or CLASSES)
+    else:
+        refuse_beside("--dataset", "has its own", shape)
+        task = load_dataset(dataset, data_dir=data_dir, offline=offline).task
+    effort, shelf = Effort(networks or Effort.networks, seed=seed), out / "calibrations"
     file = model or judge.model_file or shelf / f"{judge.name}.json"
     _check_place(file, judge, task)
     if isinstance(place, ByHand):
         images = _images(task, dataset, data_dir)
-        words = ["--profile", profile, *images, "--networks", str(networks)]
+        words = ["--profile", profile, *images, "--networks", str(effort.networks)]
         words += ["--seed", str(seed), "--model", str(file), "--import"]
         path = place.out or shelf / f"{judge.name}-bundle"
         _bundle(judge, task, effort, path, words, quiet=quiet, as_json=as_json)
@@ -162,7 +192,10 @@ def _check_place(file: Path, judge: "DeviceProfile", task: "TaskSpec") -> None:
         raise UsageError(f"{there}: nothing can be written there", another)
     if not file.exists():
         return
-    known, space = read_calibration(file).fitted, judge.search_space
+    try:
+        known, space = read_calibration(file).fitted, judge.search_space
+    except UsageError as error:
+        raise UsageError(str(error), f"delete it, or {another}") from None
     for what, asked, kept in (
         ("image is", (task.channels, task.height, task.width), known.image),
         ("classes are", task.classes, known.classes),
@@ -235,22 +268,11 @@ def _images(
     return ("--dataset", dataset, *place)
 
 
-def _task(
-    dataset: str | None,
-    side: int,
-    channels: int,
-    classes: int,
-    data_dir: Path | None,
-    *,
-    offline: bool,
-) -> "TaskSpec":
-    """The images and classes to measure for."""
-    from zonas_edge.data.load import load_dataset
+def _task(side: int, channels: int, classes: int) -> "TaskSpec":
+    """The images and classes to measure for, without data."""
     from zonas_edge.errors import UsageError
     from zonas_edge.space import TaskSpec
 
-    if dataset is not None:
-        return load_dataset(dataset, data_dir=data_dir, offline=offline).task
     try:
         return TaskSpec(channels, side, side, classes)
     except ValueError as error:
@@ -267,6 +289,7 @@ def _refit(
     file: Path | None,
     out: Path,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Fit a model again, in its place if no other is named."""
     from zonas_edge.artifact import open_run
@@ -274,7 +297,10 @@ def _refit(
     from zonas_edge.calibrate.refit import refit
     from zonas_edge.constraint import another_device
     from zonas_edge.errors import UsageError
+    from zonas_edge.report.calibration import doubts
+    from zonas_edge.report.progress import Progress
     from zonas_edge.runtimes import load_consistent_profile
+    from zonas_edge.space import TaskSpec
 
     words = ["zonas-edge", "calibrate", "--profile", profile]
     if not names:
@@ -286,7 +312,14 @@ def _refit(
     known = read_calibration(old)
     if reason := another_device(judge, known.fitted):
         raise UsageError(f"{old}: {reason}", "name the profile of its device")
+    if file is not None:
+        channels, height, width = known.fitted.image
+        task = TaskSpec(channels, height, width, known.fitted.classes)
+        _check_place(file, judge, task)
     found, compared = refit(known, [open_run(out, name) for name in names])
+    with Progress(quiet=quiet) as progress:
+        for text in doubts(found):
+            progress.warn(text)
     _finish(found, file or old, profile, compared, as_json=as_json)
 
 
@@ -311,7 +344,7 @@ def _finish(
     if as_json:
         runs = [asdict(one) for one in compared]
         fitted = found.fitted.model_dump(mode="json")
-        show_json({"schema": 1, "model": str(file), "fitted": fitted, "runs": runs})
+        show_json({"model": str(file), "fitted": fitted, "runs": runs})
     else:
         show(calibration_renderable(found, file, compared))
         typer.echo(next_command(file, profile))

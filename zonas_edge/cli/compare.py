@@ -23,7 +23,11 @@ def compare(
         str, typer.Option(metavar="X,Y", help="Data sets, by name or path.")
     ],
     profiles: Annotated[
-        str, typer.Option(metavar="P,Q", help="Device profiles, by name or file.")
+        str,
+        typer.Option(
+            metavar="P,Q",
+            help="Device profiles, by name or file; or small, medium, large.",
+        ),
     ],
     budgets: Annotated[
         str | None,
@@ -35,8 +39,8 @@ def compare(
     seeds: Annotated[
         int, typer.Option(metavar="N", min=1, max=1000, help="How many, from 0.")
     ] = 3,
-    epochs: o.Epochs = 30,
-    retrain_epochs: o.RetrainEpochs = 100,
+    epochs: o.Epochs = o.EPOCHS,
+    retrain_epochs: o.RetrainEpochs = o.RETRAIN_EPOCHS,
     trial_epochs: o.TrialEpochs = None,
     search_images: o.SearchImages = None,
     device: o.DeviceName = o.Device.AUTO,
@@ -118,7 +122,7 @@ def compare(
             progress.step("drawing")
             draw(pictures(found.rows, out), out)
     if as_json:
-        show_json({"schema": 1, **found.to_dict()})
+        show_json(found.to_dict())
     else:
         show(comparison_renderable(found, out))
     raise typer.Exit(found.exit_code)

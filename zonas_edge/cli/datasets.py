@@ -31,7 +31,7 @@ def list_datasets(as_json: o.AsJson = False) -> None:
     known = dataset_names()
     if as_json:
         found = [asdict(entry) for entry in known]
-        show_json({"schema": 1, "datasets": found})
+        show_json({"datasets": found})
     else:
         show(dataset_table(known))
 
@@ -55,6 +55,6 @@ def fetch_dataset(
 
     file = fetch(name, data_dir=data_dir, offline=offline, progress=not quiet)
     if as_json:
-        show_json({"schema": 1, "name": name, "file": str(file)})
+        show_json({"name": name, "file": str(file)})
     else:
         typer.echo(plain(str(file)))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -68,7 +68,8 @@ def export(
             out, run, data_dir=data_dir, offline=offline, bars=not quiet
         ) as session,
     ):
-        summary = _exported(session, progress, place)
+        _export(session, progress, place)
+        summary = session.run.read()["export"]
     if as_json:
         show_json(summary)
     else:
@@ -161,21 +162,20 @@ def check(
     judge = load_consistent_profile(profile, fitted=False)
     checked = check_path(model, judge)
     if as_json:
-        names = {"schema": 1, "model": str(model), "profile": judge.name}
+        names = {"model": str(model), "profile": judge.name}
         show_json(names | checked.to_dict())
     else:
         show(checked_renderable(str(model), judge, checked))
     raise typer.Exit(checked.exit_code)
 
 
-def _exported(
-    session: "Session", progress: "Progress", place: "Target | None"
-) -> dict[str, Any]:
-    """Export, with INT8 if there is a place to try it on; the record's summary."""
+def _export(session: "Session", progress: "Progress", place: "Target | None") -> None:
+    """Export, with INT8 if there is a place to try it on."""
     from zonas_edge.pipeline.quantize import run_export_int8
 
     if place is None:
-        return write(session, progress).summary()
+        write(session, progress)
+        return
     progress.begin("export")
     run_export_int8(
         session.run,
@@ -184,8 +184,6 @@ def _exported(
         target=place,
         progress=progress.step,
     )
-    summary: dict[str, Any] = session.run.read()["export"]
-    return summary
 
 
 def write(session: "Session", progress: "Progress") -> "Exported":
@@ -279,14 +277,10 @@ def measure(
 
 def _show_report(report: "ValidationReport", as_json: bool) -> int:
     """Print the verdict; its exit code."""
-    from zonas_edge.report.validation import (
-        report_json,
-        report_renderable,
-        report_text,
-    )
+    from zonas_edge.report.validation import report_renderable, report_text
 
     if as_json:
-        typer.echo(report_json(report), nl=False)
+        show_json(report.to_dict())
     elif sys.stdout.isatty():
         show(report_renderable(report))
     else:

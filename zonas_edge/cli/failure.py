@@ -11,7 +11,7 @@ import signal
 import typer
 from pydantic import ValidationError  # typer has loaded it by then
 
-from zonas_edge.errors import UsageError, ZonasError
+from zonas_edge.errors import UsageError, ZonasError, reason_of
 from zonas_edge.report.words import plain
 
 INTERRUPTED = 130
@@ -138,7 +138,7 @@ def _sentence(message: str) -> str:
 def _system(error: OSError) -> int:
     """Tell what the system refused where no step of ours has foreseen it."""
     where = f"{error.filename}: " if error.filename else ""
-    message = f"{where}{(error.strerror or str(error)).lower()}"
+    message = f"{where}{reason_of(error)}"
     if error.errno in _FULL:
         hint = "free some space, or choose another folder with --out"
         return _tell(message, hint, UsageError.exit_code)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from zonas_edge.artifact.run import DEFAULT_OUT
 from zonas_edge.search.method import MethodName
 
 LARGEST_SEED = 2**31 - 1
@@ -166,8 +167,9 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", help="No progress on stderr, only warnings.")
 ]
 
-EXPORTS = Path("exports")
-"""As in ``zonas_edge.artifact``, which is not loaded for help."""
+EXPORTS = DEFAULT_OUT
+EPOCHS, RETRAIN_EPOCHS = 30, 100
+"""Of a search, and of the training of its network, where nothing else is asked for."""
 LOCAL = "local"
 MEASURING_S = 1800.0
 """As in ``zonas_edge.device.ssh``, which is not loaded for help."""

@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
 import shutil
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,9 +21,34 @@ _WIDE = 160
 """Columns where no terminal sets a bound: a pipe's reader wants whole lines."""
 
 
-def show_json(data: dict[str, Any]) -> None:
-    """Print an object."""
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True))
+SCHEMA = 1
+"""Version of the objects that ``--json`` prints, where their content brings none."""
+
+
+def show_json(data: Mapping[str, Any]) -> None:
+    """Print an object with its schema.
+
+    Raises:
+        ValueError: a number in it is NaN or infinite, which JSON can't say.
+    """
+    text = json.dumps(
+        {"schema": SCHEMA, **data},
+        indent=2,
+        ensure_ascii=False,
+        allow_nan=False,
+        sort_keys=True,
+    )
+    typer.echo(text)
+
+
+def prepare_streams() -> None:
+    """Let nothing that stdout or stderr can't take end the work with a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by ``>&-``
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, nowhere)
+        if callable(reconfigure := getattr(getattr(sys, name), "reconfigure", None)):
+            reconfigure(errors="backslashreplace")
 
 
 def show(renderable: "RenderableType") -> None:

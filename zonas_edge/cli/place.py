@@ -37,11 +37,7 @@ def measured_place(
         UsageError: an option can't be read, or doesn't go without --int8.
     """
     if not int8:
-        for name, given in (
-            ("--target", target != o.LOCAL),
-            ("--python", python is not None),
-            ("--ssh-config", ssh_config is not None),
-        ):
+        for name, given in of_a_target(target, python, ssh_config).items():
             if given:
                 raise UsageError(
                     f"{name}: export measures nothing without --int8",
@@ -77,11 +73,16 @@ def place_of(
     from zonas_edge.device.bundle import read_report
     from zonas_edge.device.target import BUNDLE, Connection, parse_target
 
+    given = of_a_target(target, python, ssh_config)
     if report is not None:
-        refuse_beside(
-            "--import",
-            "reads what was measured already",
-            {"--target": target != o.LOCAL, "--python": python is not None},
+        refuse_beside("--import", "reads what was measured already", given)
+    elif target == BUNDLE:
+        live = {name: given[name] for name in ("--python", "--ssh-config")}
+        refuse_beside("--target bundle", "is measured by hand", live)
+    elif target == o.LOCAL and ssh_config is not None:
+        raise UsageError(
+            "--ssh-config: this machine is measured without ssh",
+            "leave out --ssh-config, or name a --target ssh://[user@]host[:port]",
         )
     if bundle_out is not None and target != BUNDLE:
         raise UsageError(
@@ -92,6 +93,17 @@ def place_of(
     if target == BUNDLE:
         return ByHand(bundle_out)
     return parse_target(target, Connection(python, ssh_config, timeout))
+
+
+def of_a_target(
+    target: str, python: str | None, ssh_config: Path | None
+) -> dict[str, bool]:
+    """The options of a live measurement, and which of them were given."""
+    return {
+        "--target": target != o.LOCAL,
+        "--python": python is not None,
+        "--ssh-config": ssh_config is not None,
+    }
 
 
 def refuse_beside(option: str, reason: str, given: Mapping[str, bool]) -> None:

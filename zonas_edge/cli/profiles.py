@@ -30,7 +30,7 @@ def list_profiles(as_json: o.AsJson = False) -> None:
     if as_json:
         found = [profile.to_dict() for profile in profiles]
         bands = [level.to_dict() for level in levels]
-        show_json({"schema": 1, "profiles": found, "levels": bands})
+        show_json({"profiles": found, "levels": bands})
     else:
         show(profile_table(profiles))
         show("")
@@ -57,7 +57,7 @@ def show_profile(
 
     found = load_profile_or_level(name)
     if as_json:
-        show_json({"schema": 1, **found.to_dict()})
+        show_json(found.to_dict())
     elif isinstance(found, Level):
         show(level_renderable(found))
     else:
@@ -75,12 +75,15 @@ def check_profile(
 
     Example: zonas-edge profiles check my-board.toml
     """
+    from zonas_edge.constraint import check_fitted
     from zonas_edge.report.words import plain
-    from zonas_edge.runtimes import load_consistent_profile
+    from zonas_edge.runtimes import check_makeable, load_consistent_profile
 
     path = file if "/" in file or file.endswith(".toml") else f"./{file}"
     profile = load_consistent_profile(path)
+    check_fitted(profile)
+    check_makeable(profile.runtime, profile.path)
     if as_json:
-        show_json({"schema": 1, "valid": True, **profile.to_dict()})
+        show_json({"valid": True, **profile.to_dict()})
     else:
         typer.echo(f"{plain(file)}: can be used")

@@ -20,11 +20,11 @@ def list_all(out: o.Out = o.EXPORTS, as_json: o.AsJson = False) -> None:
     Example: zonas-edge runs list
     """
     from zonas_edge.artifact import list_runs
-    from zonas_edge.report.runs import run_summary, run_table
+    from zonas_edge.report.runs import listed, run_table
 
     runs = list_runs(out)
     if as_json:
-        show_json({"schema": 1, "runs": [run_summary(run) for run in runs]})
+        show_json({"runs": [listed(run) for run in runs]})
     elif runs:
         show(run_table(runs))
     else:

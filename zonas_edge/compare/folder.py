@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zonas_edge.artifact import lock_folder, read_json, write_json
-from zonas_edge.artifact.files import LOCK, plain_errors, sweep
+from zonas_edge.artifact.files import plain_errors, strangers, sweep
 from zonas_edge.compare.plan import Settings
 from zonas_edge.errors import UsageError
 
@@ -30,7 +30,6 @@ class Folder:
         self.results = path / "results.json"
         self.runs = path / "runs"
         self.logs = path / "logs"
-        self.plots = path / "plots"
 
     @contextmanager
     def held(self, settings: Settings, *, resume: bool) -> Iterator[int]:
@@ -57,10 +56,7 @@ class Folder:
                     f"{self.path}: this comparison exists already",
                     f"add --resume to go on with it, or {_NEW}",
                 )
-        elif any(
-            file.name != LOCK and ".tmp-" not in file.name
-            for file in self.path.iterdir()
-        ):
+        elif strangers(self.path):
             raise UsageError(
                 f"{self.path}: a folder with files in it that is no comparison", _NEW
             )

@@ -21,6 +21,7 @@ from typing import Any
 import zonas_edge
 from zonas_edge.compare.cell import Task
 from zonas_edge.compare.waiting import Waiting
+from zonas_edge.errors import reason_of
 
 _LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _FEWER = "fewer --workers"
@@ -162,7 +163,7 @@ class _Worker(threading.Thread):
         try:
             child = self._alive()
         except OSError as error:
-            reason = f"no worker: {(error.strerror or str(error)).lower()}"
+            reason = f"no worker: {reason_of(error)}"
             return Event(name, "failed", failure=Failure(reason, _FEWER))
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("a worker without pipes")

@@ -9,6 +9,7 @@ from zonas_edge.compare.findings import contrasts, findings, fronts
 from zonas_edge.compare.plan import Cell
 from zonas_edge.compare.pool import Failure
 from zonas_edge.compare.row import Row
+from zonas_edge.validate.values import SCHEMA
 
 _OF_THE_CELL = ("seed",)
 """Settings that differ between cells of one comparison by design."""
@@ -115,7 +116,7 @@ def gather(
             _agree(f"{row.run}: search", known, row.method, searched, mixed)
         trained = _shared(record.get("retrain_settings", {}))
         _agree(f"{row.run}: retraining", retrain, row.dataset, trained, mixed)
-        cpu = read_json(runs[row.run].report)["latency_host"]["cpu_model"]
+        cpu = read_json(runs[row.run].report, SCHEMA)["latency_host"]["cpu_model"]
         for key, value in {**record.get("environment", {}), "cpu": cpu}.items():
             if key == "commit":  # told of all runs together, below
                 continue
@@ -125,10 +126,10 @@ def gather(
     )
     if len(commits) > 1:
         mixed.append(f"the code is of several commits: {', '.join(commits)}")
-    failures = [one for one in made if one.failure is not None]
+    failures = [(one.cell, one.failure) for one in made if one.failure is not None]
     return Comparison(
         rows=rows,
-        failures=tuple(_failed(one.cell, one.failure) for one in failures),
+        failures=tuple(cell.facts() | asdict(failure) for cell, failure in failures),
         reference=reference,
         settings={**options, "search": search, "retrain": retrain},
         environment=environment,
@@ -136,19 +137,8 @@ def gather(
         commits=tuple(commits),
         datasets=dict(datasets),
         mixed=tuple(mixed),
-        exit_code=_exit_code(failures),
+        exit_code=next((failure.exit_code for _, failure in failures), 0),
     )
-
-
-def _exit_code(failures: Sequence[Made]) -> int:
-    for one in failures:
-        if one.failure is not None:
-            return one.failure.exit_code
-    return 0
-
-
-def _failed(cell: Cell, failure: Failure | None) -> dict[str, Any]:
-    return cell.facts() | ({} if failure is None else asdict(failure))
 
 
 def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from zonas_edge.compare.plan import Cell
 from zonas_edge.compare.published import largest
 from zonas_edge.errors import UsageError
 from zonas_edge.validate import ValidationReport
+from zonas_edge.validate.values import SCHEMA
 
 CLOCKED = (
     "search_seconds",
@@ -117,7 +118,7 @@ def report_of(run: Run) -> ValidationReport:
         UsageError: the file can't be read.
     """
     try:
-        return ValidationReport.from_dict(read_json(run.report))
+        return ValidationReport.from_dict(read_json(run.report, SCHEMA))
     except ValueError:
         raise UsageError(
             f"{run.report}: no report of a validation",

@@ -77,7 +77,7 @@ def build_dataset(
         notes.append(
             f"the {count} classes have no names and are called 0 to {count - 1}"
         )
-    notes += _duplicates_note((train, val, test))
+    notes += _duplicates_notes((train, val, test))
     return Dataset(
         name=origin.name,
         source=origin.source,
@@ -207,8 +207,8 @@ def _renamed(own: Sequence[str] | None, classes: Sequence[str] | None) -> list[s
     ]
 
 
-def _duplicates_note(splits: tuple[Split, ...]) -> list[str]:
-    """Count, for each pair of splits, images of the later that are in the earlier."""
+def _duplicates_notes(splits: tuple[Split, ...]) -> list[str]:
+    """What images that are the same to the pixel do to the figures, a sentence each."""
     digests = [
         [hashlib.blake2b(image.data, digest_size=16).digest() for image in split.images]
         for split in splits
@@ -218,7 +218,27 @@ def _duplicates_note(splits: tuple[Split, ...]) -> list[str]:
         f"{SPLITS[a]}-{SPLITS[b]}": sum(digest in known[a] for digest in digests[b])
         for a, b in combinations(range(len(splits)), 2)
     }
-    if not any(pairs.values()):
-        return []
-    counts = ", ".join(f"{pair} {count:,}" for pair, count in pairs.items())
-    return [f"identical images in two splits ({counts}): figures on them flatter"]
+    judging = list(zip(SPLITS, digests, known, strict=True))[1:]
+    repeats = {name: len(all_of) - len(single) for name, all_of, single in judging}
+    classes: dict[bytes, set[int]] = {}
+    for split, found in zip(splits, digests, strict=True):
+        for digest, label in zip(found, split.labels.tolist(), strict=True):
+            classes.setdefault(digest, set()).add(label)
+    torn = sum(len(labels) > 1 for labels in classes.values())
+    notes = []
+    if any(pairs.values()):
+        told = _counts(pairs)
+        notes.append(
+            f"identical images in two splits ({told}): figures on them flatter"
+        )
+    if any(repeats.values()):
+        told = _counts(repeats)
+        notes.append(f"images repeated in a split ({told}): intervals are too narrow")
+    if torn:
+        what = "1 image is" if torn == 1 else f"{torn:,} images are"
+        notes.append(f"{what} there under more than one class")
+    return notes
+
+
+def _counts(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in found.items())

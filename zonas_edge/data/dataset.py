@@ -90,11 +90,6 @@ class Dataset:
         return TaskSpec(channels, height, width, len(self.class_names))
 
     @property
-    def binary(self) -> bool:
-        """Whether there are two classes."""
-        return len(self.class_names) == 2  # noqa: PLR2004 - that is what binary means
-
-    @property
     def test_count(self) -> int:
         """Number of test images, which says nothing about what they show."""
         return len(self._test)

@@ -19,10 +19,12 @@ from PIL import Image, UnidentifiedImageError
 from zonas_edge.data.build import Origin, build_dataset
 from zonas_edge.data.canonical import check_sides
 from zonas_edge.data.dataset import SPLITS, Dataset
-from zonas_edge.errors import DatasetError
+from zonas_edge.errors import DatasetError, reason_of
 
 SUFFIXES: frozenset[str] = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
 
+_LITTER = (".DS_Store", "._")
+"""What macOS leaves in folders, by the beginning of its name."""
 _LAYOUT_HINT = "a data folder holds train, val and test, each with one folder a class"
 _CONVERT_HINT = "save it as 8-bit gray or RGB: Image.open(path).convert('RGB')"
 
@@ -98,6 +100,13 @@ def load_folder(
             ]
             if not files:
                 raise DatasetError(f"{where}: no images in {split}", _LAYOUT_HINT)
+            present = {label for _, label in files}
+            for label, name in enumerate(names):
+                if label not in present:
+                    raise DatasetError(
+                        f"{where}: no images in {split}/{name}",
+                        "each class has images in train, val and test",
+                    )
             images = [
                 reader.read(file, f"{where}: {_in(path, file)}") for file, _ in files
             ]
@@ -118,12 +127,13 @@ def _in(root: Path, path: Path) -> str:
 
 
 def _entries(folder: Path, where: str) -> list[Path]:
-    """Visible entries, in an order that no locale changes."""
+    """Entries, in an order that no locale changes."""
     try:
-        entries = [entry for entry in folder.iterdir() if entry.name[0] != "."]
+        entries = [
+            entry for entry in folder.iterdir() if not entry.name.startswith(_LITTER)
+        ]
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise DatasetError(f"{where}: can't be read: {reason}") from error
+        raise DatasetError(f"{where}: can't be read: {reason_of(error)}") from error
     return sorted(entries, key=lambda entry: entry.name)
 
 
@@ -136,8 +146,10 @@ def _classes(root: Path, where: str, ignored: _Ignored) -> tuple[str, ...]:
     per_split = {}
     for split in SPLITS:
         entries = _entries(root / split, f"{where}: {split}")
-        folders = [entry for entry in entries if entry.is_dir()]
-        ignored.paths += [_in(root, entry) for entry in entries if not entry.is_dir()]
+        folders = [
+            entry for entry in entries if entry.is_dir() and entry.name[0] != "."
+        ]
+        ignored.paths += [_in(root, entry) for entry in entries if entry not in folders]
         per_split[split] = {folder.name for folder in folders}
     every = set[str]().union(*per_split.values())
     for split, names in per_split.items():
@@ -160,10 +172,15 @@ def _images(folder: Path, where: str, root: Path, ignored: _Ignored) -> list[Pat
                 f"{where}: {_in(root, entry)}: a folder inside a class",
                 "put its images into the class folder, all of a patient in one split",
             )
-        if entry.suffix.lower() in SUFFIXES and entry.is_file():
+        if entry.name.startswith(".") or entry.suffix.lower() not in SUFFIXES:
+            ignored.paths.append(_in(root, entry))
+        elif entry.is_file():
             images.append(entry)
         else:
-            ignored.paths.append(_in(root, entry))
+            raise DatasetError(
+                f"{where}: {_in(root, entry)}: no file, perhaps a link to nothing",
+                "fetch the file that it stands for, or remove it",
+            )
     return images
 
 

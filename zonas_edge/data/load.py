@@ -5,6 +5,7 @@ ends in ``.npz``. A name that can't be used is refused before any file is looked
 """
 
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from zonas_edge.data.dataset import Dataset
 from zonas_edge.data.folder import load_folder
 from zonas_edge.data.medmnist import check_md5, download, locate
 from zonas_edge.data.npz import load_npz, read_npz
-from zonas_edge.errors import DatasetError, UsageError, did_you_mean
+from zonas_edge.errors import DatasetError, UsageError, did_you_mean, reason_of
 
 _LIST_HINT = "zonas-edge datasets list"
 
@@ -127,6 +128,11 @@ def fetch(
         UsageError: a name without a file.
         DatasetError: it is missing while offline, can't be fetched, or is another file.
     """
+    if is_path(name):
+        raise UsageError(
+            f"{name}: a file of your own, there is nothing to fetch",
+            f"zonas-edge run --profile NAME --dataset {shlex.quote(name)}",
+        )
     _check_name(name)
     if name == sample.NAME:
         raise UsageError(f"{name}: comes with scikit-learn, there is nothing to fetch")
@@ -137,11 +143,17 @@ def fetch(
         if offline:
             raise DatasetError(
                 f"{name}: no {file.name} in {folder}, and fetching is off (offline)",
-                f"zonas-edge datasets fetch {name}, or put the file there",
+                f"{_fetching(name, data_dir)}, or put the file there",
             )
         download(known.files[side], file, name, progress=progress)
-    check_md5(file, known.files[side], name)
+    check_md5(file, known.files[side], name, _fetching(name, data_dir))
     return file
+
+
+def _fetching(name: str, data_dir: Path | None) -> str:
+    """The command that fetches a set into the same folder."""
+    place = [] if data_dir is None else ["--data-dir", str(data_dir)]
+    return shlex.join(["zonas-edge", "datasets", "fetch", name, *place])
 
 
 def is_path(source: str) -> bool:
@@ -180,8 +192,7 @@ def _load_own(source: str, *, flip: bool, classes: tuple[str, ...] | None) -> Da
         path = Path(source).expanduser()
         mode = path.stat().st_mode
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise DatasetError(f"{source}: {reason}") from error
+        raise DatasetError(f"{source}: {reason_of(error)}") from error
     except RuntimeError as error:
         raise DatasetError(f"{source}: no such user") from error
     if stat.S_ISDIR(mode):

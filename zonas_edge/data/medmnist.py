@@ -39,8 +39,14 @@ def locate(data_dir: Path | None) -> Path:
         ) from error
 
 
-def check_md5(file: Path, remote: RemoteFile, name: str) -> None:
+def check_md5(file: Path, remote: RemoteFile, name: str, again: str) -> None:
     """Hold a file of a known name to its published checksum.
+
+    Args:
+        file: to be checked.
+        remote: what it should be.
+        name: of the set.
+        again: the command that fetches it.
 
     Raises:
         DatasetError: it can't be read, or is another file; it stays where it is.
@@ -56,7 +62,7 @@ def check_md5(file: Path, remote: RemoteFile, name: str) -> None:
     if found != remote.md5:
         raise DatasetError(
             f"{file}: MD5 is {found}, {name} has {remote.md5}",
-            f"delete the file, then: zonas-edge datasets fetch {name}",
+            f"delete the file, then: {again}",
         )
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from zonas_edge.data.build import Origin, build_dataset
 from zonas_edge.data.canonical import check_images, check_labels
 from zonas_edge.data.dataset import SPLITS, Dataset
-from zonas_edge.errors import DatasetError
+from zonas_edge.errors import DatasetError, reason_of
 
 KEYS: tuple[str, ...] = tuple(
     f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels")
@@ -97,8 +97,7 @@ def _stream(path: Path, where: str) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise DatasetError(f"{where}: {reason}") from error
+        raise DatasetError(f"{where}: {reason_of(error)}") from error
 
 
 def _archive(stream: BinaryIO, where: str) -> NpzFile:

@@ -1,7 +1,7 @@
 """Proof that a file is within what the device's runtime loads.
 
 Opset is not enough: the IR version fails first, and a single unused import of a newer
-domain makes an old runtime refuse the file (deployment facts, sections 0 and 4). So
+domain makes an old runtime refuse the file. So
 everything that a runtime looks at before it loads a file is looked at here, and every
 reason to refuse it is told with what to do about it. Export and ``zonas-edge check``
 use the same function.
@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto
 
 from zonas_edge.constraint import KIB
-from zonas_edge.errors import BudgetError, IncompatibleError, UsageError
+from zonas_edge.errors import BudgetError, IncompatibleError, UsageError, reason_of
 from zonas_edge.profile import DeviceProfile, RuntimeLimits
 
 NORMALISATION = 1
@@ -123,8 +123,7 @@ def read_model(path: Path) -> onnx.ModelProto:
         model = onnx.load_from_string(path.read_bytes())
         facts_of(model)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{path}: {reason}", _WHICH) from None
+        raise UsageError(f"{path}: {reason_of(error)}", _WHICH) from None
     except (DecodeError, *_UNSOUND):
         raise IncompatibleError(f"{path}: not an ONNX model", _WHICH) from None
     return model

@@ -1,7 +1,7 @@
 """Export: one self-contained ONNX file, checked before it is accepted.
 
 torch's default exporter silently writes opset 18 and a side file whatever it is asked
-for (deployment facts, section 0.1); the other one obeys. The file is then stripped of
+for; the other one obeys. The file is then stripped of
 what no runtime needs, given its metadata, and proven: it is sound, within the
 profile's ceilings, has as many weights as its architecture, and says on every val
 image what the network says.
@@ -34,9 +34,9 @@ from zonas_edge.deploy.parity import (
 from zonas_edge.errors import AcceptanceError, IncompatibleError
 from zonas_edge.nn.classifier import Classifier
 from zonas_edge.profile import RuntimeLimits
+from zonas_edge.runtimes import LEAST_OPSET
 
 INPUT, OUTPUT = "image", "probabilities"
-OLDEST_OPSET = 13
 """Reductions and poolings of this space are exported alike from here on."""
 GOLDEN_IMAGES = 32
 LEGACY_WARNINGS = (
@@ -164,11 +164,11 @@ def build_file(
 def _convert(
     network: Classifier, normalisation: Normalisation, max_opset: int
 ) -> onnx.ModelProto:
-    if max_opset < OLDEST_OPSET:
+    if max_opset < LEAST_OPSET:
         raise IncompatibleError(
             f"export: the profile allows opset {max_opset}, the networks need"
-            f" {OLDEST_OPSET}",
-            f"runtime.max_opset = {OLDEST_OPSET}",
+            f" {LEAST_OPSET}",
+            f"runtime.max_opset = {LEAST_OPSET}",
         )
     task = network.task
     image = torch.zeros(1, task.channels, task.height, task.width, dtype=torch.uint8)
@@ -182,7 +182,7 @@ def _convert(
             (image,),
             buffer,  # type: ignore[arg-type]  # the signature forgets buffers
             dynamo=False,
-            opset_version=OLDEST_OPSET,
+            opset_version=LEAST_OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
             do_constant_folding=True,

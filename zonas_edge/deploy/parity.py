@@ -12,9 +12,9 @@ import onnxruntime as ort
 import torch
 
 from zonas_edge.data.batches import Normalisation
+from zonas_edge.device.runner import PARITY_TOLERANCE, parity
 from zonas_edge.nn.classifier import Classifier
 
-TOLERANCE = 1e-4
 BATCH = 256
 
 
@@ -38,7 +38,7 @@ class Parity:
     @property
     def passed(self) -> bool:
         """True if probabilities agree within the tolerance and no decision changed."""
-        return self.max_difference <= TOLERANCE and self.changed == 0
+        return self.max_difference <= PARITY_TOLERANCE and self.changed == 0
 
 
 @torch.no_grad()
@@ -82,13 +82,11 @@ def file_probabilities(
 def compare(
     reference: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
 ) -> Parity:
-    """Compare probabilities ``[N, K]`` of the same images."""
-    ordered = np.sort(reference, axis=1)
-    tie = ordered[:, -1] - ordered[:, -2] <= TOLERANCE
-    differs = reference.argmax(1) != other.argmax(1)
+    """Compare probabilities ``[N, K]`` of the same images, as the device does."""
+    told = parity(other, reference)
     return Parity(
-        images=len(reference),
-        max_difference=float(np.abs(reference - other).max()),
-        changed=int((differs & ~tie).sum()),
-        near_ties=int((differs & tie).sum()),
+        images=told["images"],
+        max_difference=told["max_abs_dp"],
+        changed=told["decisions_changed"],
+        near_ties=told["near_ties"],
     )

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from zonas_edge import __version__
-from zonas_edge.artifact.files import plain_errors
+from zonas_edge.artifact.files import plain_errors, temporary_beside
 from zonas_edge.device.answer import parsed, read_answers
 from zonas_edge.device.job import (
     MANIFEST,
@@ -63,8 +63,8 @@ What to do:
  2. Let nothing else run there; use its own power supply and cooling.
  3. In this folder:
     {command}
-    It takes from seconds to some minutes, tells how far it is, and ends with exit
-    code 0 if it has measured.
+    It takes {takes}, tells how far it is,
+    and ends with exit code 0 if it has measured.
  4. Bring back the one file it has written, {report}. It is written after most
     failures too; bring it back all the same.
  5. On the computer where it was made:
@@ -84,6 +84,7 @@ class Errand:
         command: the line that reads the report; its name comes behind it.
         content: what the files are, in a sentence or two.
         facts: further entries of the manifest.
+        takes: how long measuring lasts, in words.
     """
 
     title: str
@@ -91,6 +92,7 @@ class Errand:
     command: str
     content: str
     facts: Mapping[str, str]
+    takes: str = "from seconds to some minutes"
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def write_bundle(path: Path, jobs: Sequence[Job], errand: Errand) -> Bundle:
         title=errand.title,
         runtime=errand.runtime,
         then=errand.command,
+        takes=errand.takes,
         content=errand.content,
         command=COMMAND,
         report=REPORT,
@@ -152,7 +155,7 @@ def write_bundle(path: Path, jobs: Sequence[Job], errand: Errand) -> Bundle:
         # a path in it may be no UTF-8
         "README.txt": readme.encode("utf-8", "backslashreplace"),
     }
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary = temporary_beside(path)
     with plain_errors(path):
         try:
             temporary.mkdir(parents=True)
@@ -214,14 +217,6 @@ class CarriedTarget:
     def name(self) -> str:
         """How the figures came here."""
         return f"bundle, {self.report.name}"
-
-    def check_model(self, model: Path) -> None:
-        """See that the report is about this one model.
-
-        Raises:
-            UsageError: it is about another one.
-        """
-        self.check_models([model])
 
     def check_models(self, models: Sequence[Path]) -> None:
         """See that the report is about these models, a failure's about one of them.

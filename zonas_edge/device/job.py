@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from zonas_edge.errors import UsageError
+from zonas_edge.errors import UsageError, reason_of
 
 RUNNER: Final = Path(__file__).with_name("runner.py")
 SCHEMA: Final = 1
@@ -131,6 +131,6 @@ def workspace() -> Iterator[Path]:
             yield Path(name)
     except OSError as error:
         raise UsageError(
-            f"{error.filename or tempfile.gettempdir()}: {error.strerror or error}",
+            f"{error.filename or tempfile.gettempdir()}: {reason_of(error)}",
             hint="free space, or set TMPDIR to a folder that has some",
         ) from error

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from zonas_edge.device.answer import read_ended
 from zonas_edge.device.job import (
@@ -24,7 +25,15 @@ from zonas_edge.device.job import (
 )
 from zonas_edge.device.measurement import Measurement
 from zonas_edge.device.process import Progress, run_child
-from zonas_edge.errors import TargetError
+from zonas_edge.errors import TargetError, reason_of
+
+LOCAL: Final = "local"
+"""This machine, as a target's name."""
+
+
+def place_of(target: str) -> str:
+    """Where a target of that name measures, for a sentence."""
+    return "this machine" if target == LOCAL else target
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class LocalTarget:
     @property
     def name(self) -> str:
         """What the user calls it."""
-        return "local"
+        return LOCAL
 
     def measure(
         self, jobs: Sequence[Job], progress: Progress | None = None
@@ -72,7 +81,7 @@ class LocalTarget:
                 ended = run_child(command, progress=progress)
             except (FileNotFoundError, PermissionError) as error:
                 raise TargetError(
-                    f"{where}: no interpreter {python}, {error.strerror}",
+                    f"{where}: no interpreter {python}, {reason_of(error)}",
                     hint="--python with the path of a Python 3.6 or later",
                 ) from error
         return read_ended(ended, jobs, where, python)

@@ -92,6 +92,32 @@ class Visits:
     pieces: tuple[bool, ...]
 
 
+def seconds_of(
+    times_ms: Sequence[float],
+    *,
+    rounds: int,
+    visit: Repeats = VISIT,
+    pieces: int = PIECES,
+) -> float:
+    """Seconds that measuring networks takes, apart from loading their files.
+
+    Args:
+        times_ms: what each is expected to take [ms].
+        rounds: visits of each.
+        visit: how long each visit is.
+        pieces: networks that are measured in one piece too, at most.
+    """
+    short = sum(_lasts(visit, time) for time in times_ms)
+    long = sum(_lasts(LONG, time) for time in times_ms) / len(times_ms)
+    return rounds * short + min(pieces, len(times_ms)) * long
+
+
+def _lasts(repeats: Repeats, time_ms: float) -> float:
+    """Seconds of one measurement of a network that takes so long."""
+    runs = min(repeats.runs, max(repeats.least, repeats.seconds * 1e3 / time_ms))
+    return (repeats.warmup + runs) * time_ms / 1e3
+
+
 def plan_visits(
     models: Sequence[Path],
     images: Path,

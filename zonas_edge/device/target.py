@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from zonas_edge.device.job import Job
-from zonas_edge.device.local import LocalTarget
+from zonas_edge.device.local import LOCAL, LocalTarget
 from zonas_edge.device.measurement import Measurement
 from zonas_edge.device.process import Progress
 from zonas_edge.device.ssh import SshTarget
@@ -82,7 +82,7 @@ def parse_target(text: str, connection: Connection | None = None) -> Target:
     """
     how = connection or Connection()
     python = None if how.python is None else _words(how.python)
-    if text == "local":
+    if text == LOCAL:
         return LocalTarget() if python is None else LocalTarget(python)
     return _ssh(text, python or SshTarget.python, how)
 

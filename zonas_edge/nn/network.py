@@ -114,25 +114,3 @@ class Network(Classifier):
                 x = cell(x)
         y: Tensor = self.head(x)
         return y
-
-
-@torch.no_grad()
-def recalibrate(network: Network, batches: list[Tensor]) -> None:
-    """Replace the running statistics by the plain mean over ``batches``.
-
-    Args:
-        network: left in evaluation mode.
-        batches: normalised images ``[batch, channels, height, width]``; about twenty
-            suffice (design, section 13).
-    """
-    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
-    momenta = [part.momentum for part in norms]
-    for part in norms:
-        part.reset_running_stats()
-        part.momentum = None  # cumulative mean
-    network.train()
-    for batch in batches:
-        network(batch)
-    for part, momentum in zip(norms, momenta, strict=True):
-        part.momentum = momentum
-    network.eval()

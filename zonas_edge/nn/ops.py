@@ -3,7 +3,7 @@
 Pre-activation order, as in the published code: ReLU, convolution, normalisation. The
 convolutions have no bias, since a normalisation follows each.
 
-Source: sections 2.1 to 2.4 of the design.
+Source: the published code of ZO-DARTS++ (arXiv:2503.06092), its cell and stages.
 """
 
 import torch

@@ -12,7 +12,8 @@ that a one-hot mixture is exactly the derived network.
 All normalisations use the statistics of the batch: the weights change too fast for
 running ones. ``inherit`` builds a network with running statistics to be recalibrated.
 
-Source: sections 2 and 13 of the design.
+Source: ZO-DARTS++ (arXiv:2503.06092), figure 1, and its published code; there each
+kernel is a branch of its own, and the mixing is the same.
 """
 
 from itertools import pairwise

@@ -1,8 +1,8 @@
 """Beginning a run, or going on with one.
 
-A name that is free begins a run. A run whose search was left unfinished starts over, or
-goes on if asked to, under the same request; what a finished one has found is never
-overwritten.
+A name that is free begins a run. One that has got as far as a checkpoint goes on if
+asked to, under the same request, and is never overwritten unasked; one that was stopped
+before starts over.
 """
 
 import re
@@ -70,39 +70,62 @@ def begin(
         resume: go on with the run if it exists.
 
     Raises:
-        UsageError: the run or its search is finished, or it was begun under another
-            request.
+        UsageError: there is a run of that name, or it was begun under another request.
     """
     base = default_name(request, dataset)
     if name is None:
-        name = _unfinished(out, base, last) if resume else _free(out, base)
+        name = _unfinished(out, base, last, request) if resume else _free(out, base)
     found = find_run(out, name)
     if found is None:
-        return _fresh(create_run(out, name), request, ())
+        run = create_run(out, name)
+        with run.lock():
+            _write(run, request)
+        return Begun(run, ())
     if resume:
         return Begun(found, _resumed(found, request))
-    finished = found.finished(last) or found.finished("retrain")
-    if finished or found.chosen:
-        what = " and is" if finished else ", and its search is"
-        raise UsageError(
-            f"{found.path}: this run exists{what} finished",
-            "choose another --name, or add --resume to go on with it",
-        )
     with found.lock():
+        _check_replaceable(found, last)
         found.start_over()
-    notice = f"{found.path}: an unfinished run of that name starts over"
-    return _fresh(found, request, (notice,))
+        _write(found, request)
+    notice = f"{found.path}: a run of that name, stopped at its start, starts over"
+    return Begun(found, (notice,))
 
 
-def _fresh(run: Run, request: Request, notices: tuple[str, ...]) -> Begun:
+def _check_replaceable(run: Run, last: str) -> None:
+    """Refuse to lose what a run has come to."""
+    if run.finished(last) or run.finished("retrain"):
+        what = "exists and is finished"
+    elif run.chosen:
+        what = "exists, and its search is finished"
+    elif run.search_checkpoint.is_file():
+        what = "exists, its search half done"
+    else:
+        return
+    raise UsageError(
+        f"{run.path}: this run {what}",
+        "choose another --name, or add --resume to go on with it",
+    )
+
+
+def _write(run: Run, request: Request) -> None:
+    """Record what a run is made under; it is locked.
+
+    Raises:
+        UsageError: another command has been faster.
+    """
+    if "request" in run.read():
+        raise UsageError(
+            f"{run.path}: another command has just begun this run",
+            "choose another --name",
+        )
     run.update(request=request.to_dict(), test_openings=0)
-    return Begun(run, notices)
 
 
 def _resumed(run: Run, request: Request) -> tuple[str, ...]:
     record: dict[str, Any] = run.read()
     if "request" not in record:  # killed before it was written
-        run.update(request=request.to_dict(), test_openings=0)
+        with run.lock():
+            _write(run, request)
         return ()
     before = Request.from_dict(record["request"], str(run.record))
     if (difference := request.difference(before)) is not None:
@@ -139,10 +162,18 @@ def _free(out: Path, base: str) -> str:
     return name
 
 
-def _unfinished(out: Path, base: str, last: str) -> str:
-    """The newest unfinished run of the family, else its newest, else a new one."""
+def _unfinished(out: Path, base: str, last: str, request: Request) -> str:
+    """The newest unfinished run of the family that was begun under this request.
+
+    Else its newest unfinished one, its newest, or a new one.
+    """
     family = _family(out, base)
-    for run in family:
-        if not run.finished(last):
-            return run.name
-    return family[0].name if family else base
+    unfinished = [run for run in family if not run.finished(last)]
+    same = [run for run in unfinished if _begun_under(run, request)]
+    return next((run.name for run in (*same, *unfinished, *family)), base)
+
+
+def _begun_under(run: Run, request: Request) -> bool:
+    kept = run.read().get("request")
+    before = None if kept is None else Request.from_dict(kept, str(run.record))
+    return before is not None and request.difference(before) is None

@@ -24,7 +24,7 @@ def read_blueprint(run: Run) -> Blueprint:
             "repeat the search with --resume",
         )
     try:
-        return blueprint_from_json(read_json(run.architecture))
+        return blueprint_from_json(read_json(run.architecture, schema=None))
     except ValueError as error:
         raise UsageError(
             f"{run.architecture}: {error}", "restore the file, or search again"

@@ -11,17 +11,24 @@ from zonas_edge.pipeline.blueprint import costs_of
 from zonas_edge.pipeline.request import Request
 from zonas_edge.pipeline.search import Listener, check_budget, run_search
 from zonas_edge.reference import ReferenceName
+from zonas_edge.runtimes import check_makeable
 from zonas_edge.scaling import excesses, reference_for
+from zonas_edge.validate.verdict import check_drops
 
 
 def check_request(request: Request, dataset: Dataset) -> None:
-    """See that the budget leaves a network to choose.
+    """See that the profile can be kept to, before hours of work.
 
     Raises:
+        ProfileError: the device takes no file of our networks.
         BudgetError: no network of the space, or no width of the reference network,
             can meet it.
-        UsageError: the profile's latency model says nothing of these networks.
+        UsageError: the profile's latency model says nothing of these networks, or the
+            profile limits a class that the data don't have.
     """
+    profile = request.profile
+    check_makeable(profile.runtime, profile.path)
+    check_drops(profile.quantization, dataset.class_names)
     if request.reference is None:
         check_budget(request, dataset)
     else:

@@ -157,7 +157,7 @@ def run_validate(
     files, trial = _delivered(run, int8=int8)
     check_gates(acceptance or profile.acceptance, dataset.class_names)
     if isinstance(target, CarriedTarget):
-        target.check_model(files.model)
+        target.check_models([files.model])
     blueprint = read_blueprint(run)
     space = request.profile.search_space  # the run's own, whatever it is judged by
     latency = None if int8 else _expected(profile, blueprint, space, dataset.task)
@@ -184,6 +184,7 @@ def run_validate(
                 estimate_source="estimate" if latency is None else latency.source,
                 test_openings=openings,
                 seed=derived_seed(request.seed, "validate") % 2**32,
+                judge=environment("cpu"),
                 float32=_float32(run, trial, test),
                 notes=dataset.notes,
             ),

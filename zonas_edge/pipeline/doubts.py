@@ -3,11 +3,13 @@
 from typing import Any
 
 from zonas_edge.artifact import Run
+from zonas_edge.figures import count
 from zonas_edge.search.method import METHODS, Method, Rows
+from zonas_edge.search.settings import SearchSettings
 from zonas_edge.trials import LEAST_STEPS
 
-DECIDED = 0.9
-"""Mean row maximum from which a search counts as decided (algorithm.md, section 13)."""
+DECIDED = SearchSettings.confidence
+"""Mean row maximum from which a search counts as decided."""
 
 
 def search_doubts(run: Run) -> tuple[str, ...]:
@@ -26,8 +28,8 @@ def _untried(found: dict[str, Any], epochs: int) -> tuple[str, ...]:
         return ()
     doubt = (
         f"no candidate was tried: two of them take {2 * LEAST_STEPS} steps, more than"
-        f" {epochs} epoch{'' if epochs == 1 else 's'} of trials have, so that the"
-        " supernet's ranking chose; give it more --trial-epochs"
+        f" {count(epochs, 'epoch')} of trials have, so that the supernet's ranking"
+        " chose; give it more --trial-epochs"
     )
     return (doubt,)
 
@@ -40,8 +42,7 @@ def _undecided(found: dict[str, Any], method: Method) -> tuple[str, ...]:
     if not found.get("converged") and maximum < DECIDED:
         doubt = (
             f"the search has not converged: mean row maximum {maximum:.2f}, below"
-            f" {DECIDED}, after {updates:,} alpha"
-            f" update{'' if updates == 1 else 's'}"
+            f" {DECIDED}, after {count(updates, 'alpha update')}"
         )
         if method.rows is Rows.SOFTMAX:  # at the published rates, on data of any size
             return (f"{doubt}; rows of a softmax hardly ever get there",)

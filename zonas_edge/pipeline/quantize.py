@@ -14,7 +14,7 @@ from zonas_edge.pipeline.deliver import run_export
 from zonas_edge.pipeline.request import Request
 from zonas_edge.seed import derived_seed
 from zonas_edge.validate.trial import Candidate, Trial, try_int8
-from zonas_edge.validate.verdict import check_classes
+from zonas_edge.validate.verdict import check_drops
 
 
 def run_export_int8(
@@ -43,8 +43,7 @@ def run_export_int8(
         ZonasError: as ``run_export`` and ``try_int8``.
     """
     profile = request.profile
-    named = profile.quantization.max_sensitivity_drop_of
-    check_classes("quantization.max_sensitivity_drop_of", named, dataset.class_names)
+    check_drops(profile.quantization, dataset.class_names)
     exported = run_export(run, request, dataset, progress=progress)
     progress("int8: calibrating on train images")
     made = quantize_export(

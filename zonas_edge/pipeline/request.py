@@ -24,6 +24,8 @@ _REFERENCES = {name.value for name in ReferenceName}
 
 RETRAINED_UNDER = "retrain_environment"
 """Key of the record: the host of a retraining that was begun by itself."""
+CONTINUED_UNDER = "continued_under"
+"""Key of the record: hosts that went on with the run and differ from the first."""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def run_search(
     request: Request,
     dataset: Dataset,
     listener: Listener,
-) -> Architecture:
+) -> None:
     """Search, or go on searching, and write the chosen architecture.
 
     Args:
@@ -112,7 +112,7 @@ def run_search(
         UsageError: it was begun with other settings, as those of an older version.
     """
     if run.finished("search"):
-        return read_architecture(run)
+        return
     limits = check_budget(request, dataset)
     settings = search_settings(request, dataset)
     data = DeviceData.of(dataset, request.device)
@@ -163,7 +163,6 @@ def run_search(
     }
     run.update(search=summary | {"trials": told(tournament)} | spent)
     run.mark("search", "finished")
-    return best.architecture
 
 
 def _selected(

@@ -17,7 +17,13 @@ from zonas_edge.errors import UsageError
 from zonas_edge.pipeline.begin import begin
 from zonas_edge.pipeline.choose import check_request
 from zonas_edge.pipeline.host import changes, environment, prepare, resolve_device
-from zonas_edge.pipeline.request import Request, open_dataset, request_of, same_data
+from zonas_edge.pipeline.request import (
+    CONTINUED_UNDER,
+    Request,
+    open_dataset,
+    request_of,
+    same_data,
+)
 from zonas_edge.profile import Acceptance, load_gates, profile_on, with_fitted
 from zonas_edge.runtimes import load_profile_or_level
 from zonas_edge.validate.verdict import check_gates
@@ -240,7 +246,7 @@ def old_session(
 
 
 def remember_host(run: Run, device: str, key: str, watcher: Watcher) -> None:
-    """Record what the work begins under, or warn of what is different since.
+    """Record what the work begins under; later, warn of and add what is different.
 
     Args:
         run: its folder, locked.
@@ -254,5 +260,10 @@ def remember_host(run: Run, device: str, key: str, watcher: Watcher) -> None:
     if before is None:
         run.update(**{key: now})
         return
-    for difference in changes(before, now):
-        watcher.warn(f"{difference}, so the result may differ in its last digits")
+    if not (differences := changes(before, now)):
+        return
+    others = run.read().get(CONTINUED_UNDER, [])
+    if now not in others:
+        run.update(**{CONTINUED_UNDER: [*others, now]})
+    for difference in differences:
+        watcher.warn(f"{difference}, so the result may be another")

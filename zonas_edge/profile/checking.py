@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from zonas_edge.errors import ProfileError, did_you_mean
+from zonas_edge.figures import count
 from zonas_edge.profile.values import Gates, Sections
 
 _SHOWN = 60
@@ -57,8 +58,8 @@ def checked(model: type[_Model], data: Mapping[str, Any], where: str) -> _Model:
     first = min(problems, key=lambda problem: _position(data, problem["loc"]))
     text, hint = _sentence(model, first)
     if more := len(problems) - 1:
-        count = f"{more} more problem{'s' if more > 1 else ''} after this one"
-        hint = f"{hint} ({count})" if hint else count
+        others = f"{count(more, 'more problem')} after this one"
+        hint = f"{hint} ({others})" if hint else others
     raise ProfileError(f"{where}: {text}", hint)
 
 

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from zonas_edge.errors import ProfileError, did_you_mean
+from zonas_edge.errors import ProfileError, did_you_mean, reason_of
 from zonas_edge.profile.checking import checked
 from zonas_edge.profile.fitted import FittedLatency
 from zonas_edge.profile.levels import LEVELS
@@ -25,6 +25,7 @@ from zonas_edge.profile.values import (
     Gates,
     LatencySource,
     Sections,
+    shipped_path,
 )
 
 LARGEST_FILE = 2**20
@@ -54,6 +55,8 @@ def load_profile(name_or_path: str, *, fitted: bool = True) -> DeviceProfile:
     """
     if "/" in name_or_path or name_or_path.endswith(".toml"):
         name, where = Path(name_or_path).stem, name_or_path
+        if where == shipped_path(name):  # a folder of the user's own of that name
+            where = f"./{where}"
         data = _read_toml(Path(name_or_path), where)
     else:
         known = shipped_profiles()
@@ -67,7 +70,7 @@ def load_profile(name_or_path: str, *, fitted: bool = True) -> DeviceProfile:
                 f"profile {name_or_path}: not one of the {len(known)} shipped",
                 did_you_mean(name_or_path.lower(), (*known, *LEVELS)) or PROFILES,
             )
-        name, where = name_or_path, f"profiles/{name_or_path}.toml"
+        name, where = name_or_path, shipped_path(name_or_path)
         data = _read_toml(_shipped_folder() / f"{name}.toml", where)
     # Name and path are no keys of the file, so the sections are checked without them.
     sections = checked(Sections, data, where)
@@ -114,7 +117,8 @@ def with_fitted(profile: DeviceProfile, file: Path) -> DeviceProfile:
     if (schema := data.get("schema")) != SCHEMA:
         raise ProfileError(f"{where}: schema is {schema!r:.20}, not {SCHEMA}", again)
     fitted = checked(FittedLatency, data["fitted"], where)
-    source = profile.latency if own else LatencySource(model=where)
+    # absolute, since another one would be taken relative to the profile's folder
+    source = profile.latency if own else LatencySource(model=str(file.absolute()))
     return profile.model_copy(update={"latency": source, "fitted": fitted})
 
 
@@ -166,8 +170,7 @@ def _read_bytes(
     except FileNotFoundError:
         raise ProfileError(f"{where}: no such file", hint) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ProfileError(f"{where}: {reason}") from None
+        raise ProfileError(f"{where}: {reason_of(error)}") from None
     if len(content) > largest:
         raise ProfileError(
             f"{where}: larger than {largest // 2**20} MiB, not a"

@@ -242,12 +242,17 @@ class Gates(Section):
     acceptance: Acceptance
 
 
+def shipped_path(name: str) -> str:
+    """The path that a shipped profile has, which no user's own is given."""
+    return f"profiles/{name}.toml"
+
+
 class DeviceProfile(Limits):
     """A whole profile: its sections, and where they came from.
 
     Args:
         name: stem of the file, or the level.
-        path: the file as the user named it; ``profiles/<name>.toml`` if shipped.
+        path: the file as the user named it; ``shipped_path`` if shipped.
         fitted: latency as measured on the device, or None for the estimate.
     """
 
@@ -272,7 +277,7 @@ class DeviceProfile(Limits):
     @property
     def argument(self) -> str:
         """What stands for it behind ``--profile``: a shipped one's name, or a path."""
-        return self.name if self.path == f"profiles/{self.name}.toml" else self.path
+        return self.name if self.path == shipped_path(self.name) else self.path
 
     @property
     def model_file(self) -> Path | None:

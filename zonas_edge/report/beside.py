@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.report.words import count, plain
+from zonas_edge.figures import count, digits, share
+from zonas_edge.report.words import plain
 from zonas_edge.validate import Changed, LatencyHost, Speed
 
 
@@ -56,8 +57,8 @@ def _decisions(found: Changed | None) -> Iterator[tuple[str, str, str]]:
         return
     yield (
         f"{found.split} accuracy",
-        f"{found.float32_accuracy:.3f}",
-        f"{found.accuracy:.3f}",
+        share(found.float32_accuracy),
+        share(found.accuracy),
     )
     name, drop = found.worst
     yield f"worst {found.split} sensitivity drop", "", f"{drop:+.3f} ({name})"
@@ -73,8 +74,8 @@ def _times(speed: Speed | None) -> Iterator[tuple[str, str, str]]:
         return
     yield (
         "undisturbed latency",
-        f"{speed.float32_ms:.3f} ms",
-        f"{speed.int8_ms:.3f} ms",
+        f"{digits(speed.float32_ms, speed.int8_ms)} ms",
+        f"{digits(speed.int8_ms, speed.float32_ms)} ms",
     )
     yield (
         "p50, in turn",

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from zonas_edge.calibrate.model import Calibration
 from zonas_edge.calibrate.refit import Comparison
-from zonas_edge.report.words import count, plain
+from zonas_edge.figures import count
+from zonas_edge.report.words import plain
 from zonas_edge.space import KERNELS, OPS, STAGES, Op
 
 BUSY = 2.0

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from zonas_edge.compare.findings import COVERAGES, Contrast, Coverage, Figure
 from zonas_edge.compare.statistics import FEWEST
+from zonas_edge.figures import count
 from zonas_edge.report.questions import interval_of, name_of
-from zonas_edge.report.words import count
 from zonas_edge.search.method import MethodName
 
 _ASKED: dict[str, tuple[Figure | Coverage, ...]] = {

@@ -12,6 +12,7 @@ from zonas_edge.artifact import write_text
 from zonas_edge.compare.findings import Contrast, Finding, contrasts, findings, fronts
 from zonas_edge.compare.results import Comparison
 from zonas_edge.compare.row import Row
+from zonas_edge.figures import count
 from zonas_edge.report.chance import against_chance
 from zonas_edge.report.questions import (
     NOTES,
@@ -21,7 +22,7 @@ from zonas_edge.report.questions import (
     question_tables,
 )
 from zonas_edge.report.table import Table, csv_text
-from zonas_edge.report.words import count, plain, short_commit
+from zonas_edge.report.words import plain, short_commit
 
 
 def _told(found: Comparison) -> tuple[list[Table], list[str]]:

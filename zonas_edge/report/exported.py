@@ -19,7 +19,7 @@ def exported_renderable(run: Run, summary: dict[str, Any]) -> RenderableType:
 
     Args:
         run: its folder.
-        summary: what ``Exported.summary`` gave, and maybe a trial under ``int8``.
+        summary: what ``run.json`` keeps of the export.
     """
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, file in (
@@ -29,7 +29,8 @@ def exported_renderable(run: Run, summary: dict[str, Any]) -> RenderableType:
     ):
         grid.add_row(name, Text(plain(str(file))))
     told = summary.get("int8")
-    for name, value in _flat({k: v for k, v in summary.items() if k != "int8"}):
+    apart = ("int8", "environment")
+    for name, value in _flat({k: v for k, v in summary.items() if k not in apart}):
         grid.add_row(name, Text(plain(value)))
     lines: list[RenderableType] = [] if told is None else [*_int8(run, told)]
     options = ["--int8"] if told is not None and told["accepted"] else []

@@ -6,13 +6,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zonas_edge.figures import count
 from zonas_edge.profile import (
     BANDS,
     DeviceProfile,
     FittedLatency,
     Level,
 )
-from zonas_edge.report.words import count, plain
+from zonas_edge.report.words import plain
 
 _UNITS = {
     "parameters": "weights",
@@ -28,11 +29,11 @@ _UNITS = {
 def profile_table(profiles: Iterable[DeviceProfile]) -> RenderableType:
     """One line a profile: its device and its budget."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("profile", "device"):
-        table.add_column(heading)
+    table.add_column("profile", no_wrap=True)  # it is what one types
+    table.add_column("device", overflow="fold")
     for heading in ("parameters", "p95 ms", "model KiB", "threads"):
-        table.add_column(heading, justify="right")
-    table.add_column("onnxruntime")
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("onnxruntime", overflow="fold")
     for profile in profiles:
         budget = profile.budget
         table.add_row(
@@ -50,6 +51,8 @@ def profile_table(profiles: Iterable[DeviceProfile]) -> RenderableType:
 def profile_renderable(profile: DeviceProfile) -> RenderableType:
     """Every key of a profile that has a value, by section."""
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     data = profile.to_dict()
     heading = f"{data.pop('name')} ({data.pop('path')})"
     del data["fitted"]  # a table of numbers; its sentence says what they are
@@ -65,8 +68,9 @@ def profile_renderable(profile: DeviceProfile) -> RenderableType:
 def level_table(levels: Iterable[Level]) -> RenderableType:
     """One line a constraint level, whose bounds depend on the data set."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("constraint level", "device", "parameters"):
-        table.add_column(heading)
+    table.add_column("constraint level", no_wrap=True)
+    for heading in ("device", "parameters"):
+        table.add_column(heading, overflow="fold")
     for level in levels:
         bands = f"the {level.name} of three published bands of {len(BANDS)} data sets"
         table.add_row(level.name, "none", bands)

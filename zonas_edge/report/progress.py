@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.figures import loss
+from zonas_edge.figures import loss, share
 from zonas_edge.profile import Budget
 from zonas_edge.report.words import plain
 from zonas_edge.retrain import RetrainRecord
@@ -197,7 +197,7 @@ def retrain_figures(record: RetrainRecord) -> dict[str, str]:
     return {
         "train loss": f"{record.train_loss:.3f}",
         "val loss": f"{record.val_loss:.3f}",
-        "val accuracy": f"{record.val_accuracy:.3f}",
+        "val accuracy": share(record.val_accuracy),
         "best epoch": f"{record.best_epoch}",
     }
 
@@ -208,7 +208,7 @@ def trial_figures(record: TrialRecord) -> dict[str, str]:
         "round": f"{record.round}",
         "steps": f"{record.steps:,}",
         "val loss": loss(record.val_loss),
-        "val accuracy": f"{record.val_accuracy:.3f}",
+        "val accuracy": share(record.val_accuracy),
     }
 
 

@@ -16,8 +16,8 @@ from zonas_edge.compare.findings import (
 )
 from zonas_edge.compare.row import Row
 from zonas_edge.compare.statistics import FEWEST, Summary
+from zonas_edge.figures import count
 from zonas_edge.report.table import Table
-from zonas_edge.report.words import count
 
 QUESTIONS: dict[Figure, tuple[str, str]] = {
     "accuracy": ("test accuracy", ".3f"),

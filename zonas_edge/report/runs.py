@@ -14,10 +14,13 @@ from rich.text import Text
 from zonas_edge.artifact import CHOOSING, SCHEMA, Run, network_chosen, read_json
 from zonas_edge.blueprint import blueprint_from_json
 from zonas_edge.errors import UsageError
-from zonas_edge.figures import loss
+from zonas_edge.figures import count, loss, share
+from zonas_edge.pipeline.host import changes
+from zonas_edge.pipeline.request import CONTINUED_UNDER
 from zonas_edge.profile import Acceptance, Budget
-from zonas_edge.report.words import count, latency_source, plain
+from zonas_edge.report.words import latency_source, plain
 from zonas_edge.search.method import METHODS
+from zonas_edge.validate.values import SCHEMA as REPORT_SCHEMA
 from zonas_edge.validate.verdict import gates_of, limits_of
 
 STAGES = (*CHOOSING, "retrain", "export", "validate")
@@ -43,6 +46,7 @@ def run_summary(run: Run) -> dict[str, Any]:
                 "request",
                 "dataset",
                 "environment",
+                CONTINUED_UNDER,
                 *CHOOSING,
                 "search_settings",
                 "retrain",
@@ -56,12 +60,22 @@ def run_summary(run: Run) -> dict[str, Any]:
         },
     }
     if network_chosen(done):
-        summary["architecture"] = read_json(run.architecture)
+        summary["architecture"] = read_json(run.architecture, schema=None)
     if done.get("validate") == "finished":
-        summary["verdict"] = _verdict(read_json(run.report), summary)
+        summary["verdict"] = _verdict(read_json(run.report, REPORT_SCHEMA), summary)
     if run.int8_report.is_file():
-        summary["int8_verdict"] = _verdict(read_json(run.int8_report), summary)
+        summary["int8_verdict"] = _verdict(
+            read_json(run.int8_report, REPORT_SCHEMA), summary
+        )
     return summary
+
+
+def listed(run: Run) -> dict[str, Any]:
+    """A run's summary; of one that is damaged its name and what can't be read."""
+    try:
+        return run_summary(run)
+    except UsageError as error:
+        return {"schema": SCHEMA, "name": run.name, "damaged": str(error)}
 
 
 def _verdict(report: dict[str, Any], summary: dict[str, Any]) -> str:
@@ -101,7 +115,12 @@ def run_table(runs: Iterable[Run]) -> RenderableType:
         right = heading in {"seed", "parameters"}
         table.add_column(heading, justify="right" if right else "left")
     for run in runs:
-        summary = run_summary(run)
+        try:
+            summary = run_summary(run)
+        except UsageError as error:
+            name, told = Text(plain(run.name)), _damage(run, error)
+            table.add_row(name, "-", "-", "-", "-", told)
+            continue
         table.add_row(
             Text(plain(run.name)),
             Text(plain(_profile_name(summary))),
@@ -111,6 +130,12 @@ def run_table(runs: Iterable[Run]) -> RenderableType:
             Text(state_of(summary)),
         )
     return table
+
+
+def _damage(run: Run, error: UsageError) -> Text:
+    """What of a run can't be read, without the folder that is named beside it."""
+    told = str(error).replace(f"{run.path}/", "")
+    return Text(f"damaged: {plain(told)}", style="red")
 
 
 def state_of(summary: dict[str, Any]) -> str:
@@ -191,11 +216,14 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield (
             "retraining",
             (
-                f"val accuracy {best['val_accuracy']:.3f},"
+                f"val accuracy {share(best['val_accuracy'])},"
                 f" val loss {best['val_loss']:.3f},"
                 f" epoch {best['epoch']} of {best['epochs']}"
             ),
         )
+    for later in summary.get(CONTINUED_UNDER, []):
+        told = changes(summary["environment"], later)
+        yield "gone on with", ", ".join(told) or "as it was begun"
     yield from _device_rows(summary)
 
 
@@ -286,7 +314,7 @@ def _trials(found: dict[str, Any], tried: int) -> str:
     return (
         f"{found['entrants']} networks in {tried} short trainings; the winner (number"
         f" {found['winner'] + 1} of the selection): val loss {loss(found['val_loss'])},"
-        f" val accuracy {found['val_accuracy']:.3f} after"
+        f" val accuracy {share(found['val_accuracy'])} after"
         f" {count(found['steps'], 'step')}"
     )
 

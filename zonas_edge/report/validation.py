@@ -6,14 +6,15 @@ Only ASCII is written, and rich replaces its lines where a terminal can't show t
 """
 
 import io
-import json
 from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zonas_edge.figures import digits, scientific, share
+from zonas_edge.device.local import LOCAL
+from zonas_edge.figures import count, digits, scientific, share
+from zonas_edge.metrics import FEWEST_IN_A_CLASS
 from zonas_edge.report.beside import accepted_on, beside_table, holds_for
 from zonas_edge.report.words import latency_source, plain
 from zonas_edge.validate import Limit, ValidationReport
@@ -27,14 +28,6 @@ UNITS = {
 }
 STYLES = {"pass": "green", "fail": "bold red", "unverified": "yellow"}
 MIB = 2**20
-
-
-def report_json(report: ValidationReport) -> str:
-    """The object of ``report.json``, with a newline at its end."""
-    text = json.dumps(
-        report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True
-    )
-    return text + "\n"
 
 
 def report_text(
@@ -175,11 +168,7 @@ def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
     )
     for note in report.notes:
         yield "", f"but {plain(note)}"
-    low, high = report.auc_ci95
-    interval = f"95 %: {share(low)} to {share(high)}, bootstrap"
-    if low == high:  # of a perfect order, or of one answer to every image
-        interval = "the same in every resample, so a bootstrap gives no interval"
-    yield "AUC", f"{share(report.auc)} ({interval})"
+    yield "AUC", f"{share(report.auc)} ({_auc_interval(report)})"
     yield (
         "Size",
         (
@@ -193,6 +182,17 @@ def _figures(report: ValidationReport) -> Iterator[tuple[str, str]]:
     peak = report.memory.peak_bytes
     if peak is not None:
         yield "Memory", f"{peak / MIB:,.1f} MiB peak, with Python and the runtime"
+
+
+def _auc_interval(report: ValidationReport) -> str:
+    """The interval of the AUC, or why there is none."""
+    if report.auc_ci95 is not None:
+        low, high = report.auc_ci95
+        return f"95 %: {share(low)} to {share(high)}, bootstrap"
+    fewest = min(figures.support for figures in report.per_class.values())
+    if fewest < FEWEST_IN_A_CLASS:
+        return f"a class has {count(fewest, 'image')}, too few for an interval"
+    return "the same in every resample, so a bootstrap gives no interval"
 
 
 def _int8(report: ValidationReport) -> Iterator[RenderableType]:
@@ -228,14 +228,14 @@ def _latency(report: ValidationReport) -> str:
         own = f"not {own}"
     elif host.any_processor:
         own = f"taken for {own}, since the profile names no processor"
-    way = "" if host.target == "local" else f" by {plain(host.target)}"
+    way = "" if host.target == LOCAL else f" by {plain(host.target)}"
     return (
         f"p50 {taken.p50:.3f}, p90 {taken.p90:.3f}, p95 {taken.p95:.3f},"
         f" p99 {taken.p99:.3f}, max {taken.max:.3f}, mean {taken.mean:.3f} ms\n"
         f"{taken.runs:,} runs on {plain(host.cpu_model)} ({host.machine}){way},"
         f" {own}\n"
         f"{_state(report)}"
-        f"{taken.threads} thread{'s' if taken.threads > 1 else ''}, ONNX Runtime"
+        f"{count(taken.threads, 'thread')}, ONNX Runtime"
         f" {report.environment.machine.onnxruntime}; first inference"
         f" {taken.first_inference:.3f} ms, loading {taken.session_seconds:.3f} s"
     )
@@ -260,7 +260,8 @@ def _classes(report: ValidationReport) -> Table:
     table = Table("class")
     for name in ("sensitivity (95 %)", "specificity (95 %)", "test images"):
         table.add_column(name, justify="right")
-    for name, figures in report.per_class.items():
+    for name in report.class_names:
+        figures = report.per_class[name]
         table.add_row(
             Text(plain(name)),
             _share_within(figures.sensitivity, figures.sensitivity_ci95),

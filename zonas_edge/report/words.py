@@ -6,11 +6,6 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def count(number: int, thing: str) -> str:
-    """``1 epoch``, ``2 epochs``."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
 def short_commit(commit: str) -> str:
     """Ten digits of a commit, and whether the code differed from it."""
     digits, plus, changes = commit.partition("+")

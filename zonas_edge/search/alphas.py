@@ -6,7 +6,8 @@ the mixture then uses the largest of both, and directions leave those entries al
 a space without sizes there are no such entries, and one group of operations serves all
 stages.
 
-Source: section 3 of the design.
+Source: ZO-DARTS++ (arXiv:2503.06092) and its published code; sparsemax is Martins &
+Astudillo's (arXiv:1602.02068), annealed as in ZO-DARTS+ (arXiv:2405.03462).
 """
 
 from collections.abc import Callable
@@ -58,13 +59,12 @@ class Alphas:
         space: SearchSpace,
         generator: torch.Generator,
         dtype: torch.dtype,
-        normalise: Callable[[Tensor], Tensor] = sparsemax,
     ) -> "Alphas":
         """Initial values: 0.001 times standard normal."""
         draw = torch.randn(
             sum(_counts(space)), generator=generator, dtype=torch.float64
         )
-        return cls((INITIAL_SCALE * draw).to(dtype), space, normalise)
+        return cls((INITIAL_SCALE * draw).to(dtype), space)
 
     @classmethod
     def even(cls, space: SearchSpace, dtype: torch.dtype) -> "Alphas":

@@ -9,7 +9,8 @@ across epoch ends; the schedules are read when a window opens, and hold for all 
 The whole state is in ``state_dict``, so that a search that was killed goes on to the
 same result.
 
-Source: sections 4, 13 and 14 of the design.
+Source: ZO-DARTS+ (arXiv:2405.03462) for the window of ten steps and its pair of copies;
+the schedules are the published code's of ZO-DARTS++ (arXiv:2503.06092) as fractions.
 """
 
 from collections.abc import Sequence

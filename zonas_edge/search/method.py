@@ -11,7 +11,8 @@ method without a penalty ends there too, only with fewer of its draws fitting.
 
 It loads no torch, so that the command line can name the methods before anything heavy.
 
-Source: section 4.4 of the design; the sources of the methods are in the table.
+Source: in the table, a method each; the zeroth-order methods' figures are their
+published code's (README, Sources).
 """
 
 import math

@@ -5,7 +5,7 @@ while they train, so on a CPU each has its own thread and half of the cores, whi
 faster than giving every operation of one copy all cores: no operation waits for the
 other half of itself. What a copy computes doesn't depend on the other's timing.
 
-Source: sections 4 and 13 of the design.
+Source: ZO-DARTS+ (arXiv:2405.03462) for the two copies on the same batches.
 """
 
 from collections.abc import Callable

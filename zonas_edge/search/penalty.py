@@ -2,7 +2,9 @@
 
 Expected costs are known in closed form, so their gradient is exact. Two ways to use it:
 the published one adds it to the validation loss; ours takes a step of its own, so that
-a budget far away can't drown the loss in a shared optimiser (section 13 of the design).
+a budget far away can't drown the loss in a shared optimiser.
+
+Source: the published code of ZO-DARTS++ (arXiv:2503.06092) for the published penalty.
 """
 
 from collections.abc import Sequence
@@ -88,15 +90,12 @@ class Multiplier:
 
     Args:
         growth: factor a window outside the budget multiplies it by, > 1.
-        strength: current factor.
-        lowest: it starts here and falls back to here inside the budget.
-        highest: it never exceeds this.
+        strength: current factor, from 1, to which it falls back inside the budget, to
+            ``HIGHEST``.
     """
 
     growth: float
     strength: float = 1.0
-    lowest: float = 1.0
-    highest: float = HIGHEST
 
     def step(
         self, gradient: Float[Tensor, "alphas"], rate: float, excess: float
@@ -117,5 +116,5 @@ class Multiplier:
     def after(self, excess: float) -> "Multiplier":
         """The multiplier for the next window."""
         factor = self.growth if excess > 0 else 1 / self.growth
-        strength = min(self.highest, max(self.lowest, self.strength * factor))
+        strength = min(HIGHEST, max(1.0, self.strength * factor))
         return replace(self, strength=strength)

@@ -1,7 +1,7 @@
 """The budget's part in a step of alpha, as the method wants it.
 
-Source: section 13 of the design for the step of its own, section 1 for the published
-penalty.
+Source: the published code of ZO-DARTS++ (arXiv:2503.06092) for the published penalty;
+the step of its own is this tool's.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""A network moved into the budget, where no draw has fitted.
-
-Source: section 13 of the design, which asks for a hard projection at the end.
-"""
+"""A network moved into the budget, where no draw has fitted: a hard projection."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -6,7 +6,7 @@ the rest are ranked by cross-entropy on the val split with the supernet's weight
 recalibrated statistics. If no draw fits, the most probable network is repaired.
 Where there is nothing to prefer, uniform draws take the place of all that.
 
-Source: sections 7 and 13 of the design.
+Source: Li & Talwalkar (arXiv:1902.07638) for the uniform draws.
 """
 
 import math
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.optim.swa_utils import update_bn
 
 from zonas_edge.architecture import (
     Architecture,
@@ -29,7 +30,6 @@ from zonas_edge.constraint import Constraint, fits
 from zonas_edge.data.batches import DeviceSplit, Normalisation, epoch_order
 from zonas_edge.errors import BudgetError
 from zonas_edge.nn.evaluate import comparable, evaluate
-from zonas_edge.nn.network import recalibrate
 from zonas_edge.nn.supernet import Supernet, inherit
 from zonas_edge.search.method import Method
 from zonas_edge.search.repair import repair
@@ -308,7 +308,7 @@ def select(
 
         def judged(candidate: Candidate) -> Candidate:
             network = inherit(supernet, candidate.architecture).float()
-            recalibrate(network, calibration)
+            update_bn(calibration, network)
             size = settings.batch_size
             loss, accuracy = evaluate(network, val, normalisation, size)
             return replace(candidate, loss=comparable(loss), accuracy=accuracy)

@@ -3,7 +3,7 @@
 The zeroth-order estimator trains two copies from the same state. Flat vectors make
 "the same state" one copy of weights and momentum, and "their difference" one
 subtraction. The published code let the copies differ in momentum and in its kind; that
-mismatch drowned its signal (design, section 11, defect 1).
+mismatch drowned its signal.
 
 Mixtures hold for a window, so which candidates have probability is read once a window,
 and no training step waits for a device.

@@ -1,6 +1,6 @@
 """The engine of the zeroth-order methods: a pair of copies, and an estimator.
 
-Source: sections 4 and 13 of the design.
+Source: ZO-DARTS+ (arXiv:2405.03462).
 """
 
 from typing import Any

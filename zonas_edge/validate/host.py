@@ -7,6 +7,7 @@ runner reports of it: its architecture, its processor and its board.
 import shlex
 from dataclasses import dataclass
 
+from zonas_edge.device.local import LOCAL, place_of
 from zonas_edge.device.measurement import Machine
 from zonas_edge.errors import IncompatibleError
 from zonas_edge.profile import Device, DeviceProfile
@@ -27,7 +28,7 @@ class LatencyHost:
     machine: str
     cpu_model: str
     is_profile_device: bool
-    target: str = "local"
+    target: str = LOCAL
     has_device: bool = True
     any_processor: bool = False
 
@@ -80,6 +81,6 @@ def check_runtime(machine: Machine, profile: DeviceProfile, target: str) -> None
     if reason is not None:
         wanted = wanted_runtime(profile.runtime)
         raise IncompatibleError(
-            f"{'this machine' if target == 'local' else target}: {reason}",
+            f"{place_of(target)}: {reason}",
             hint=f"there: python3 -m pip install {shlex.quote(wanted)}",
         )

@@ -8,16 +8,15 @@ it is the profile's own device.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zonas_edge import __version__, metrics
+from zonas_edge import metrics
 from zonas_edge.deploy.check import facts_of, read_model
 from zonas_edge.device.job import Job, Repeats, workspace
-from zonas_edge.device.local import LocalTarget
+from zonas_edge.device.local import LOCAL, LocalTarget
 from zonas_edge.device.measurement import Measurement
 from zonas_edge.device.target import Target
 from zonas_edge.latency import Source
@@ -38,8 +37,6 @@ from zonas_edge.validate.verdict import (
     verdict_of,
 )
 
-PACKAGES = ("numpy", "scipy", "scikit-learn", "onnx", "onnxruntime")
-
 
 @dataclass(frozen=True)
 class Subject:
@@ -56,6 +53,7 @@ class Subject:
             measurements there.
         test_openings: how often the test split was read, this time included.
         seed: of the AUC's bootstrap, >= 0.
+        judge: versions, processor and commit of the host that judges.
         float32: the float file that an INT8 file was made of; None of a float file.
         notes: what is known against the data, a sentence each.
     """
@@ -69,6 +67,7 @@ class Subject:
     estimate_source: Source = "estimate"
     test_openings: int = 1
     seed: int = 0
+    judge: Mapping[str, str | int] = field(default_factory=dict)
     float32: Float32 | None = None
     notes: tuple[str, ...] = ()
 
@@ -155,7 +154,7 @@ def measured_job(
 def judge(
     measurement: Measurement,
     *,
-    target: str = "local",
+    target: str = LOCAL,
     profile: DeviceProfile,
     subject: Subject,
     test_labels: Labels,
@@ -212,6 +211,7 @@ def judge(
         accuracy_ci95=metrics.wilson_interval(int(counts.trace()), len(probabilities)),
         auc=auc,
         auc_ci95=metrics.auc_interval(test_labels, probabilities, rng),
+        class_names=subject.class_names,
         per_class=classes,
         confusion=tuple(tuple(int(n) for n in row) for row in counts),
         latency_ms=answer.latency_ms,
@@ -222,7 +222,7 @@ def judge(
         parity=answer.parity,
         compatibility=compatibility,
         acceptance=gates,
-        environment=Environment(answer.machine, _packages()),
+        environment=Environment(answer.machine, dict(subject.judge)),
         dataset=dict(subject.dataset),
         test_images=len(probabilities),
         test_openings=subject.test_openings,
@@ -267,8 +267,3 @@ def _by_name(
 ) -> dict[str, ClassMetrics]:
     figures = metrics.per_class(labels, measurement.probabilities)
     return dict(zip(subject.class_names, figures, strict=True))
-
-
-def _packages() -> dict[str, str]:
-    """Versions of what the metrics and the file check ran with."""
-    return {"zonas-edge": __version__} | {name: version(name) for name in PACKAGES}

@@ -18,11 +18,12 @@ from pydantic import TypeAdapter
 from zonas_edge.data.dataset import Split
 from zonas_edge.deploy.parity import file_probabilities
 from zonas_edge.device.job import Job, Repeats, workspace
+from zonas_edge.device.local import place_of
 from zonas_edge.device.measurement import Measurement
 from zonas_edge.device.measuring import Timings, measure_networks
 from zonas_edge.device.process import Progress
 from zonas_edge.device.target import Target
-from zonas_edge.figures import digits
+from zonas_edge.figures import digits, share
 from zonas_edge.metrics import Probabilities
 from zonas_edge.profile import DeviceProfile, Quantization, RuntimeLimits
 from zonas_edge.validate.beside import Changed, Speed, changed
@@ -140,7 +141,9 @@ def try_int8(
         check_runtime(machine, profile, target.name)
         there = _compared(candidate, before, found.probabilities)
         if (reason := _unequal(found) or exceeded(there, limits)) is not None:
-            return replace(trial, reason=f"{_place(target)}: {reason}", val=there)
+            return replace(
+                trial, reason=f"{place_of(target.name)}: {reason}", val=there
+            )
         times = measure_networks(
             target,
             [candidate.float32, candidate.int8],
@@ -190,10 +193,11 @@ def exceeded(found: Changed, limits: Quantization) -> str | None:
     """The first limit that the decisions on the val split exceed, in words, or None."""
     drop = found.float32_accuracy - found.accuracy
     if drop > limits.max_accuracy_drop + ROUNDING:
+        allowed = limits.max_accuracy_drop
         return (
-            f"val accuracy is {found.accuracy:.4f},"
-            f" float32 {found.float32_accuracy:.4f};"
-            f" quantization.max_accuracy_drop is {limits.max_accuracy_drop:g}"
+            f"val accuracy falls by {digits(drop, allowed, least=4)},"
+            f" from {share(found.float32_accuracy)} to {share(found.accuracy)};"
+            f" quantization.max_accuracy_drop is {allowed:g}"
         )
     for name, lost in sorted(found.drops.items(), key=lambda item: -item[1]):
         key, allowed = "max_sensitivity_drop", limits.max_sensitivity_drop
@@ -201,8 +205,8 @@ def exceeded(found: Changed, limits: Quantization) -> str | None:
             key, allowed = f"{key}_of", limits.max_sensitivity_drop_of[name]
         if lost > allowed + ROUNDING:
             return (
-                f"val sensitivity of {name} falls by {lost:.4f}; quantization.{key} is"
-                f" {allowed:g}"
+                f"val sensitivity of {name} falls by {digits(lost, allowed, least=4)};"
+                f" quantization.{key} is {allowed:g}"
             )
     return None
 
@@ -224,13 +228,9 @@ def _slower(speed: Speed, target: Target) -> str | None:
     int8 = digits(speed.int8_ms, speed.float32_ms)
     float32 = digits(speed.float32_ms, speed.int8_ms)
     return (
-        f"slower on {_place(target)}{speed.host.stranger}: {int8} ms undisturbed,"
-        f" float32 {float32} ms"
+        f"slower on {place_of(target.name)}{speed.host.stranger}: {int8} ms"
+        f" undisturbed, float32 {float32} ms"
     )
-
-
-def _place(target: Target) -> str:
-    return "this machine" if target.name == "local" else target.name
 
 
 @contextmanager

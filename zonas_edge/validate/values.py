@@ -71,10 +71,15 @@ class Compatibility:
 
 @dataclass(frozen=True)
 class Environment:
-    """Versions the figures hold for: the measuring machine's and the packages'."""
+    """What the figures hold for.
+
+    Args:
+        machine: the one that measured.
+        judge: the host that made figures of its answers: versions, processor, commit.
+    """
 
     machine: Machine
-    packages: dict[str, str]
+    judge: dict[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,9 @@ class ValidationReport:
         macs: multiply-accumulates of one image.
         model_bytes: size of the file.
         accuracy: share of the test images decided right; interval by Wilson.
-        auc: as medmnist.Evaluator; interval by a stratified bootstrap of ``seed``.
+        auc: as medmnist.Evaluator; interval by a stratified bootstrap of ``seed``, None
+            where that says nothing (``metrics.auc_interval``).
+        class_names: in the order of the file's probabilities, and of ``confusion``.
         confusion: rows are the true class, columns the one said.
         latency_ms: of ``latency_host``, whatever machine that is.
         estimate_ms: 95th percentile expected on the profile's device; never decides.
@@ -110,7 +117,8 @@ class ValidationReport:
     accuracy: float
     accuracy_ci95: tuple[float, float]
     auc: float
-    auc_ci95: tuple[float, float]
+    auc_ci95: tuple[float, float] | None
+    class_names: tuple[str, ...]
     per_class: dict[str, ClassMetrics]
     confusion: tuple[tuple[int, ...], ...]
     latency_ms: Latency

@@ -9,10 +9,11 @@ and not pass it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from zonas_edge.constraint import KIB
 from zonas_edge.device.measurement import Latency, Parity
 from zonas_edge.errors import UsageError, did_you_mean
 from zonas_edge.metrics import ClassMetrics
-from zonas_edge.profile import Acceptance, Budget
+from zonas_edge.profile import Acceptance, Budget, Quantization
 from zonas_edge.validate.host import LatencyHost
 from zonas_edge.validate.values import (
     Compatibility,
@@ -20,8 +21,6 @@ from zonas_edge.validate.values import (
     Limit,
     Verdict,
 )
-
-BYTES_PER_KB = 1024
 
 
 def judge_limits(
@@ -41,7 +40,7 @@ def judge_limits(
     if (slowest := budget.latency_p95_ms) is not None:
         limits.append(_latency_limit(slowest, latency, host))
     if (largest := budget.model_kb) is not None:
-        limits.append(_at_most("model_kb", largest, model_bytes / BYTES_PER_KB))
+        limits.append(_at_most("model_kb", largest, model_bytes / KIB))
     return tuple(limits)
 
 
@@ -79,6 +78,16 @@ def check_classes(key: str, names: Iterable[str], class_names: Sequence[str]) ->
                 hint=did_you_mean(name, class_names)
                 or f"the classes are {', '.join(class_names)}",
             )
+
+
+def check_drops(quantization: Quantization, class_names: Sequence[str]) -> None:
+    """Refuse a limit on what INT8 may cost a class that the data set doesn't have.
+
+    Raises:
+        UsageError: names the class, and the nearest one there is.
+    """
+    key, named = "max_sensitivity_drop_of", quantization.max_sensitivity_drop_of
+    check_classes(f"quantization.{key}", named, class_names)
 
 
 def judge_gates(
