@@ -46,9 +46,9 @@ def test_profiles_lists_every_shipped_profile(
     assert [entry["name"] for entry in found["levels"]] == [*LEVELS]
 
 
-def test_no_terminal_is_too_narrow_for_the_names_that_one_types() -> None:
+def test_a_narrow_terminal_cuts_no_name_and_no_figure() -> None:
     profiles = [load_consistent_profile(name) for name in shipped_profiles()]
-    console = Console(file=io.StringIO(), width=60)
+    console = Console(file=io.StringIO(), width=66)
     with console.capture() as shown:
         console.print(profile_table(profiles))
         console.print(level_table([Level(name) for name in LEVELS]))
@@ -56,6 +56,8 @@ def test_no_terminal_is_too_narrow_for_the_names_that_one_types() -> None:
     assert "…" not in text
     for name in (*shipped_profiles(), *LEVELS):
         assert f"\n{name} " in text
+    for profile in profiles:
+        assert f" {profile.budget.parameters:,} " in text
 
 
 @pytest.mark.parametrize("name", shipped_profiles())

@@ -32,7 +32,7 @@ def profile_table(profiles: Iterable[DeviceProfile]) -> RenderableType:
     table.add_column("profile", no_wrap=True)  # it is what one types
     table.add_column("device", overflow="fold")
     for heading in ("parameters", "p95 ms", "model KiB", "threads"):
-        table.add_column(heading, justify="right", overflow="fold")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("onnxruntime", overflow="fold")
     for profile in profiles:
         budget = profile.budget
