@@ -113,14 +113,18 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
         ValueError: a number in it is NaN or infinite, which JSON can't say.
         UsageError: the system refuses.
     """
-    text = json.dumps(
-        {"schema": SCHEMA, **data},
-        indent=2,
-        sort_keys=True,
-        ensure_ascii=False,
-        allow_nan=False,
+    write_text(path, json_text({"schema": SCHEMA, **data}) + "\n")
+
+
+def json_text(data: Mapping[str, Any]) -> str:
+    """An object as people can read it, the same text for the same data.
+
+    Raises:
+        ValueError: a number in it is NaN or infinite, which JSON can't say.
+    """
+    return json.dumps(
+        data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
     )
-    write_text(path, text + "\n")
 
 
 def holds(file: Path, content: bytes) -> bool:

@@ -1,7 +1,6 @@
 """Results on stdout: text for people, one JSON object for programs."""
 
 import io
-import json
 import os
 import shutil
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from zonas_edge.artifact.files import json_text
 
 if TYPE_CHECKING:  # rich is not needed for help
     from rich.console import RenderableType
@@ -31,14 +32,7 @@ def show_json(data: Mapping[str, Any]) -> None:
     Raises:
         ValueError: a number in it is NaN or infinite, which JSON can't say.
     """
-    text = json.dumps(
-        {"schema": SCHEMA, **data},
-        indent=2,
-        ensure_ascii=False,
-        allow_nan=False,
-        sort_keys=True,
-    )
-    typer.echo(text)
+    typer.echo(json_text({"schema": SCHEMA, **data}))
 
 
 def prepare_streams() -> None:
