@@ -315,6 +315,7 @@ def derive(mixture: Probabilities, *, channels: int) -> Architecture:
 
 
 FLOOR = 1e-6
+"""Probability below which a decision of a network to be compared doesn't fall."""
 
 
 def log_probability(architecture: Architecture, mixture: Probabilities) -> float:

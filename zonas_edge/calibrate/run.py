@@ -41,7 +41,7 @@ from zonas_edge.device.process import Progress
 from zonas_edge.device.ssh import SshTarget
 from zonas_edge.device.target import Target
 from zonas_edge.errors import UsageError
-from zonas_edge.latency import analytic_latency
+from zonas_edge.latency import LatencyModel, analytic_latency
 from zonas_edge.pipeline.host import today
 from zonas_edge.profile import DeviceProfile, FittedLatency, RuntimeLimits
 from zonas_edge.runtimes import wanted_runtime
@@ -97,7 +97,8 @@ def calibrate(
     if isinstance(target, CarriedTarget):
         target = replace(target, whose="this calibration's", remedy=_REMEDY)
     else:
-        _check_time(target, _seconds(profile, task, networks, effort))
+        if isinstance(target, SshTarget):
+            _check_time(target, _seconds(profile, task, networks, effort))
         check_device(profile, task, target)
     timings = time_networks(
         networks,
@@ -163,11 +164,14 @@ def _chosen(
     profile: DeviceProfile, task: TaskSpec, effort: Effort
 ) -> tuple[Plan, np.random.Generator]:
     """The networks, and the generator that goes on to decide images and order."""
-    space = profile.search_space
+    space, estimate = profile.search_space, _estimate(profile, task)
     rng = np.random.default_rng(derived_seed(effort.seed, "calibrate"))
-    _, compute = profile.board
-    estimate = analytic_latency(compute, space, task)
     return plan(space, estimate, networks=effort.networks, rng=rng), rng
+
+
+def _estimate(profile: DeviceProfile, task: TaskSpec) -> LatencyModel:
+    """What is known of the device before it is measured."""
+    return analytic_latency(profile.board[1], profile.search_space, task)
 
 
 def _seconds(
@@ -177,18 +181,18 @@ def _seconds(
     effort: Effort,
 ) -> float:
     """How long measuring takes, by the estimate of the profile's ``[compute]``."""
-    estimate = analytic_latency(profile.board[1], profile.search_space, task)
+    estimate = _estimate(profile, task)
     times = [estimate.p50_ms(network) for network in networks]
     return seconds_of(times, rounds=effort.rounds)
 
 
-def _check_time(target: Target, seconds: float) -> None:
+def _check_time(target: SshTarget, seconds: float) -> None:
     """See that a measurement will not be cut off after all its time.
 
     Raises:
         UsageError: it would be, by the profile's estimate.
     """
-    if isinstance(target, SshTarget) and seconds > target.limit_s:
+    if seconds > target.limit_s:
         raise UsageError(
             f"--timeout is {target.limit_s:,.10g} s, measuring takes about"
             f" {seconds:,.0f} s by the profile's estimate",

@@ -9,7 +9,7 @@ import typer
 
 from zonas_edge.cli import options as o
 from zonas_edge.cli.output import show, show_bundle, show_json
-from zonas_edge.space import LARGEST_SIDE, SMALLEST_SIDE
+from zonas_edge.space import LARGEST_SIDE, SMALLEST_SIDE, TaskSpec
 
 if TYPE_CHECKING:
     from zonas_edge.calibrate.model import Calibration
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from zonas_edge.calibrate.run import Effort
     from zonas_edge.device.target import Target
     from zonas_edge.profile import DeviceProfile
-    from zonas_edge.space import TaskSpec
 
 SIDE, CHANNELS, CLASSES = 28, 1, 2
 """Of the images, where nothing tells them."""
@@ -110,7 +109,6 @@ def calibrate(
     """
     from zonas_edge.calibrate.run import Effort
     from zonas_edge.cli.place import ByHand, of_a_target, place_of, refuse_beside
-    from zonas_edge.data.load import load_dataset
     from zonas_edge.errors import UsageError
     from zonas_edge.runtimes import load_consistent_profile
 
@@ -157,6 +155,8 @@ def calibrate(
     if dataset is None:
         task = _task(side or SIDE, channels or CHANNELS, classes or CLASSES)
     else:
+        from zonas_edge.data.load import load_dataset
+
         refuse_beside("--dataset", "has its own", shape)
         task = load_dataset(dataset, data_dir=data_dir, offline=offline).task
     effort, shelf = Effort(networks or Effort.networks, seed=seed), out / "calibrations"
@@ -173,7 +173,7 @@ def calibrate(
     _finish(found, file, profile, as_json=as_json)
 
 
-def _check_place(file: Path, judge: "DeviceProfile", task: "TaskSpec") -> None:
+def _check_place(file: Path, judge: "DeviceProfile", task: TaskSpec) -> None:
     """See that the result can be written, before minutes of measuring.
 
     Raises:
@@ -211,7 +211,7 @@ def _check_place(file: Path, judge: "DeviceProfile", task: "TaskSpec") -> None:
 
 def _measured(
     judge: "DeviceProfile",
-    task: "TaskSpec",
+    task: TaskSpec,
     effort: "Effort",
     place: "Target",
     *,
@@ -232,7 +232,7 @@ def _measured(
 
 def _bundle(
     judge: "DeviceProfile",
-    task: "TaskSpec",
+    task: TaskSpec,
     effort: "Effort",
     path: Path,
     words: list[str],
@@ -258,7 +258,7 @@ def _bundle(
 
 
 def _images(
-    task: "TaskSpec", dataset: str | None, data_dir: Path | None
+    task: TaskSpec, dataset: str | None, data_dir: Path | None
 ) -> tuple[str, ...]:
     """The options that tell the images again, without the data where that will do."""
     if dataset is None or task.height == task.width:
@@ -268,10 +268,9 @@ def _images(
     return ("--dataset", dataset, *place)
 
 
-def _task(side: int, channels: int, classes: int) -> "TaskSpec":
+def _task(side: int, channels: int, classes: int) -> TaskSpec:
     """The images and classes to measure for, without data."""
     from zonas_edge.errors import UsageError
-    from zonas_edge.space import TaskSpec
 
     try:
         return TaskSpec(channels, side, side, classes)
@@ -300,7 +299,6 @@ def _refit(
     from zonas_edge.report.calibration import doubts
     from zonas_edge.report.progress import Progress
     from zonas_edge.runtimes import load_consistent_profile
-    from zonas_edge.space import TaskSpec
 
     words = ["zonas-edge", "calibrate", "--profile", profile]
     if not names:

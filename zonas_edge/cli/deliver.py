@@ -14,7 +14,6 @@ from zonas_edge.cli.output import show, show_bundle, show_json, width
 
 if TYPE_CHECKING:
     from zonas_edge.cli.place import ByHand
-    from zonas_edge.deploy.export import Exported
     from zonas_edge.device.target import Target
     from zonas_edge.pipeline.session import Session
     from zonas_edge.profile import ProfileOrLevel
@@ -186,14 +185,12 @@ def _export(session: "Session", progress: "Progress", place: "Target | None") ->
     )
 
 
-def write(session: "Session", progress: "Progress") -> "Exported":
+def write(session: "Session", progress: "Progress") -> None:
     """Export the network of a run."""
     from zonas_edge.pipeline.deliver import run_export
 
     progress.begin("export")
-    return run_export(
-        session.run, session.request, session.dataset, progress=progress.step
-    )
+    run_export(session.run, session.request, session.dataset, progress=progress.step)
 
 
 def deliver(
