@@ -115,11 +115,10 @@ def run_table(runs: Iterable[Run]) -> RenderableType:
         right = heading in {"seed", "parameters"}
         table.add_column(heading, justify="right" if right else "left")
     for run in runs:
-        try:
-            summary = run_summary(run)
-        except UsageError as error:
-            name, told = Text(plain(run.name)), _damage(run, error)
-            table.add_row(name, "-", "-", "-", "-", told)
+        summary = listed(run)
+        if "damaged" in summary:
+            told = _damage(run, summary["damaged"])
+            table.add_row(Text(plain(run.name)), "-", "-", "-", "-", told)
             continue
         table.add_row(
             Text(plain(run.name)),
@@ -132,9 +131,9 @@ def run_table(runs: Iterable[Run]) -> RenderableType:
     return table
 
 
-def _damage(run: Run, error: UsageError) -> Text:
+def _damage(run: Run, message: str) -> Text:
     """What of a run can't be read, without the folder that is named beside it."""
-    told = str(error).replace(f"{run.path}/", "")
+    told = message.replace(f"{run.path}/", "")
     return Text(f"damaged: {plain(told)}", style="red")
 
 
